@@ -1,0 +1,8 @@
+export { Channel, type ChannelHandlers, type ChannelOptions, type MessageInfo } from './channel.ts'
+export { ControlListener, type ControlListenerOptions } from './control-listener.ts'
+export { OwnedFd } from './owned-fd.ts'
+export { isAlive, type Peer, type PeerOptions, peerOf } from './peer.ts'
+export { DISCONNECT, Poll, READABLE, WRITABLE } from './poll.ts'
+export type { Credentials } from './receive.ts'
+export { networkCookie, socketCookie } from './sockopt.ts'
+export { check, SystemError } from './system-error.ts'
