@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { fields, int, packet, str, value } from '../../test/support/msgpack.ts'
+import { fields, float64, int, packet, str, value } from '../../test/support/msgpack.ts'
 import { encode, encodeParts, joinParts } from './encode.ts'
 
 const bytesOf = (message: object) => new Uint8Array(encode(message))
@@ -27,6 +27,12 @@ it('writes integers over 32 bits as int 64, never as floats', () => {
   const since = 1_763_758_800_000
   expect(bytesOf({ since, a: [2 ** 32], b: -(2 ** 31) - 1 })).toEqual(
     packet(fields({ since: int(since, 'i64'), a: [0x91, ...int(2 ** 32, 'i64')], b: int(-(2 ** 31) - 1, 'i64') })),
+  )
+})
+
+it('writes a number beyond 2^53 as the float that it is', () => {
+  expect(bytesOf({ a: 2 ** 60, b: 1e300, c: 1.5 })).toEqual(
+    packet(fields({ a: float64(2 ** 60), b: float64(1e300), c: float64(1.5) })),
   )
 })
 

@@ -19,7 +19,7 @@ export function encode(message: object): Uint8Array {
  */
 function plain(value: unknown): unknown {
   if (typeof value === 'string') return UNWRITABLE.test(value) ? value.replaceAll(UNWRITABLE_ALL, '\ufffd') : value
-  if (typeof value === 'number') return Number.isInteger(value) && outside32Bits(value) ? BigInt(value) : value
+  if (typeof value === 'number') return Number.isSafeInteger(value) && outside32Bits(value) ? BigInt(value) : value
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value
   const copy: Record<string, unknown> = {}
