@@ -32,13 +32,13 @@ function importFault(layer, file, specifier) {
   const rule = LAYERS[layer]
   if (specifier === undefined) return 'imports a name computed at run time, which no rule can check'
   if (specifier.endsWith('.node') && !rule.native) return `imports ${specifier}: only src/sys loads native code`
-  if (specifier.startsWith('.')) return relativeFault(layer, file, resolve(dirname(file), specifier))
+  if (specifier.startsWith('.')) return relativeFault(layer, resolve(dirname(file), specifier))
   const allowed = specifier.startsWith('node:') ? rule.node : rule.packages
   if (allowed === 'any' || allowed.includes(specifier)) return undefined
   return `src/${layer} must not import ${specifier} (allowed: ${allowed.join(', ') || 'none'})`
 }
 
-function relativeFault(layer, file, target) {
+function relativeFault(layer, target) {
   if (target === join(root, 'package.json') && !LAYERS[layer].pure) return undefined
   if (!target.startsWith(`${source}/`)) return `imports ${relative(root, target)}, which is outside src/`
   if (isTest(target)) return `imports the test ${relative(root, target)}`
