@@ -5,7 +5,7 @@ import { admit } from './admission.ts'
 import { deniedMessage, unknownNameMessage } from './messages.ts'
 import { attach, hasHolder, type Lease, type Name } from './registry.ts'
 import { decide, publishDenied } from './settle.ts'
-import { refuse, type Turn } from './turn.ts'
+import { refuse, refuseUnknown, type Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
 import { joinLine } from './waiting.ts'
 
@@ -13,7 +13,7 @@ export function acquire(turn: Turn, asked: AcquireEvent): void {
   const fault = shapeFault(asked)
   const name = turn.registry.names.get(asked.name)
   if (fault !== undefined) refuse(turn, asked, 'INVALID', fault)
-  else if (!name || name.removed) refuse(turn, asked, 'NOT_FOUND', unknownNameMessage(asked.name))
+  else if (!name || name.removed) refuseUnknown(turn, asked, unknownNameMessage(asked.name), deniedMessage(asked.name))
   else acquireName(turn, name, asked)
 }
 

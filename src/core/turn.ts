@@ -30,6 +30,12 @@ export function refuse(turn: Turn, ask: Ask, code: ErrorCode, message: string): 
   turn.effects.push({ type: 'refuse', connection: ask.connection, request: ask.request, code, message })
 }
 
+/** There is no such name: said to those who may list, DENIED to others. */
+export function refuseUnknown(turn: Turn, ask: Ask, message: string, masked: string): void {
+  const { connection, request } = ask
+  turn.effects.push({ type: 'refuse', connection, request, code: 'NOT_FOUND', message, masked })
+}
+
 export function publish(
   turn: Turn,
   event: PublishedEvent['event'],

@@ -132,7 +132,8 @@ export type Effect =
       readyWithin: number
     }
   | { type: 'reply'; connection: ConnectionId; request: number; body: Record<string, unknown> }
-  | { type: 'refuse'; connection: ConnectionId; request: number; code: ErrorCode; message: string }
+  /** `masked`: what a peer that may not list is told instead, as DENIED, so that it learns nothing of what exists. */
+  | { type: 'refuse'; connection: ConnectionId; request: number; code: ErrorCode; message: string; masked?: string }
   | { type: 'tell'; connection: ConnectionId; event: LeaseNotice }
   | { type: 'publish'; event: PublishedEvent }
   /** A key that runs already is set anew. */

@@ -1,9 +1,9 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
-import { deniedMessage, mayAcquire, needs, type Rule } from '../core/policy.ts'
+import { mayAcquire, needs, type Rule } from '../core/policy.ts'
 import { createRegistry, type Registry } from '../core/registry.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, HolderInfo, Peer as PeerFacts } from '../core/types.ts'
+import type { ConnectionId, CoreEvent, Effect, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
@@ -15,6 +15,8 @@ import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
 import { HANDLERS, type Right } from './verbs.ts'
+
+type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
 /** How often peers that do not read are looked for. */
 const STUCK_CHECK_MS = 1000
@@ -158,7 +160,7 @@ export class Broker implements SessionHost {
     }
   }
 
-  private grant({ connection, request, type: _, ...lease }: Effect & { type: 'grant' }): void {
+  private grant({ connection, request, type: _, ...lease }: EffectOf<'grant'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
     this.counters.grants++
@@ -178,20 +180,17 @@ export class Broker implements SessionHost {
     }
   }
 
-  /** A peer that may not list must not learn from a refusal which names exist. */
-  private refused({ connection, request, code, message, name }: Effect & { type: 'refuse' }): void {
+  private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
-    const masked = code === 'NOT_FOUND' && !this.hasRight(session, 'viewer')
-    if (masked) return this.refuse(session, request, 'DENIED', deniedMessage(name ?? ''))
+    if (masked !== undefined && !this.hasRight(session, 'viewer')) return this.refuse(session, request, 'DENIED', masked)
     this.refuse(session, request, code, message)
   }
 
-  private published(event: Effect & { type: 'publish' } extends { event: infer E } ? E : never): void {
-    const { event: what, ...details } = event
-    this.log.info(details, what)
-    const { name } = event
-    if (what === 'ready' && name !== undefined) this.sockets.restoreBacklog(name)
+  private published({ event, ...details }: PublishedEvent): void {
+    this.log.info(details, event)
+    if (event === 'ready') this.sockets.restoreBacklog(details.name)
+    if (isEnd(event) && !hasHolder(this.registry.names.get(details.name))) this.sockets.rest(details.name)
   }
 
   private cutOffStuck(): void {
