@@ -6,6 +6,7 @@ import { drain, rollBackLate } from './generations.ts'
 import { fire } from './lease-life.ts'
 import { deniedLeaseMessage, unknownLeaseMessage, unknownNameMessage } from './messages.ts'
 import { notify } from './notify.ts'
+import { findOwn } from './own-lease.ts'
 import { continuePursuit, endPursuitsOf } from './pursuit.ts'
 import { detach, type Lease, leasesOf, type Name, type Registry } from './registry.ts'
 import { settle } from './settle.ts'
@@ -72,13 +73,9 @@ export function step(registry: Registry, event: CoreEvent, context: Context): Ef
 /** `ready` or `release` of a lease, live or ended, by one who may name it. */
 function onLease(turn: Turn, request: LeaseRequest, event: 'ready' | 'release'): void {
   const ask: Ask = { connection: request.connection, request: request.request }
-  const lease = turn.registry.leases.get(request.lease) ?? turn.registry.ended.get(request.lease)
-  if (lease && mayName(lease, request)) fire(turn, lease, event, { ask })
+  const lease = findOwn(turn.registry, request.lease, request)
+  if (lease) fire(turn, lease, event, { ask })
   else refuse(turn, ask, 'DENIED', deniedLeaseMessage(request.lease))
-}
-
-function mayName({ asked, holder }: Lease, { connection, process }: LeaseRequest): boolean {
-  return asked.connection === connection || (asked.bind === 'process' && holder.process === process)
 }
 
 /** Its requests need no answer any more. Returns what was taken on it. */

@@ -1,7 +1,7 @@
 // What viewers see. The shell adds what only it knows: the sockets, and the states `lost` and `repaired`.
 
 import { hasHolder, type Lease, leasesOf, type Name, type Registry } from './registry.ts'
-import type { LeaseState } from './types.ts'
+import type { ProcessKey } from './types.ts'
 import { countWaiting } from './waiting.ts'
 
 export type NameState = 'paused' | 'handing-over' | 'saturated' | 'idle' | 'ok'
@@ -22,6 +22,8 @@ export interface NameView {
 export interface HolderView {
   lease: number
   name: string
+  /** For the shell, which knows more of the process. */
+  process: ProcessKey
   pid: number
   uid: number
   gid: number
@@ -29,7 +31,7 @@ export interface HolderView {
   command: string
   unit?: string
   generation: string
-  state: LeaseState
+  state: 'granted' | 'ready' | 'draining'
   since: number
   deadline?: number
   label?: string
@@ -96,6 +98,7 @@ function viewLease(lease: Lease): HolderView {
   return {
     lease: id,
     name: asked.name,
+    process: holder.process,
     pid: holder.pid,
     uid: holder.uid,
     gid: holder.gid,
@@ -103,7 +106,7 @@ function viewLease(lease: Lease): HolderView {
     command: holder.command,
     ...(holder.unit !== undefined && { unit: holder.unit }),
     generation: generation!.label,
-    state,
+    state: state as HolderView['state'],
     since,
     ...(draining && { deadline: draining.deadline }),
     ...(asked.label !== undefined && { label: asked.label }),

@@ -1,9 +1,9 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
 import { mayAcquire, needs, type Rule } from '../core/policy.ts'
-import { createRegistry, type Registry } from '../core/registry.ts'
+import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, HolderInfo, PublishedEvent } from '../core/types.ts'
+import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
@@ -15,6 +15,11 @@ import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
 import { HANDLERS, type Right } from './verbs.ts'
+
+type Needs = ReturnType<typeof needs>
+
+/** Events that end a lease. */
+const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'expired', 'evicted', 'revoked'])
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
@@ -30,6 +35,7 @@ export class Broker implements SessionHost {
   readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
   readonly startedAt = Date.now()
   private readonly log: Log
+  private readonly needs = new WeakMap<readonly Rule[], Needs>()
   private readonly timers: Timers
   private readonly quotas: Quotas
   private readonly stuckCheck: NodeJS.Timeout
@@ -132,9 +138,17 @@ export class Broker implements SessionHost {
   }
 
   private satisfies(rules: readonly Rule[], { peer, process }: Session): boolean {
-    const { exe, cgroup } = needs(rules)
+    const { exe, cgroup } = this.needsOf(rules)
     const facts = exe || cgroup ? this.processes.facts(process) : {}
     return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups })
+  }
+
+  private needsOf(rules: readonly Rule[]): Needs {
+    const known = this.needs.get(rules)
+    if (known !== undefined) return known
+    const found = needs(rules)
+    this.needs.set(rules, found)
+    return found
   }
 
   private perform(effect: Effect): void {
@@ -190,7 +204,9 @@ export class Broker implements SessionHost {
   private published({ event, ...details }: PublishedEvent): void {
     this.log.info(details, event)
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
-    if (isEnd(event) && !hasHolder(this.registry.names.get(details.name))) this.sockets.rest(details.name)
+    if (!ENDINGS.has(event)) return
+    const name = this.registry.names.get(details.name)
+    if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
   }
 
   private cutOffStuck(): void {

@@ -1,7 +1,7 @@
 // Every verb of this broker: the right it needs and what it does, as one table. The order of each is the same: shape (checked
 // before, by the protocol's table), right, existence, act, answer. Verbs of the protocol that have no row are UNSUPPORTED.
 
-import { leaseOf } from '../core/registry.ts'
+import { ownLiveLease } from '../core/own-lease.ts'
 import { listView } from '../core/views.ts'
 import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
@@ -81,9 +81,9 @@ function acquire(broker: Broker, session: Session, id: number, request: Requests
 }
 
 function sockets(broker: Broker, session: Session, id: number, request: Requests['sockets']): void {
-  const lease = leaseOf(broker.registry, session.id, request.lease)
+  const lease = ownLiveLease(broker.registry, request.lease, { connection: session.id, process: session.process })
   if ('code' in lease) return session.refuse(id, lease.code, lease.message)
-  broker.sendSockets(session, id, {}, lease.name)
+  broker.sendSockets(session, id, {}, lease.name.config.name)
 }
 
 function holders(broker: Broker, session: Session, id: number, { name }: Requests['holders']): void {
