@@ -61,8 +61,7 @@ function report(error: unknown, env: Env): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
   const say = (text: string) => env.stderr.write(`fd-broker: ${text}\n`)
   if (error instanceof BrokerError) {
-    say(`${error.message} (${error.code})`)
-    say(ERRORS[error.code].advice)
+    say(`${error.code}: ${error.message}`)
     return ERRORS[error.code].exit
   }
   say(error instanceof Error ? error.message : String(error))
