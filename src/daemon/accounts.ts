@@ -1,11 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-
-/** Users and groups of this host by name; undefined when there is no such one. */
-export interface Accounts {
-  user(name: string): number | undefined
-  group(name: string): number | undefined
-}
+import type { Accounts } from '../core/rule-text.ts'
 
 /** Where accounts are found; the defaults are the system's. */
 export interface AccountSources {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { type Accounts, systemAccounts } from '../accounts.ts'
+import type { Accounts } from '../../core/rule-text.ts'
+import { systemAccounts } from '../accounts.ts'
 
 /** All that reading a config needs of the host. */
 export interface ConfigEnv {
