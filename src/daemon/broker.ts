@@ -14,6 +14,7 @@ import { Quotas } from './quotas.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
+import { UserNames } from './user-names.ts'
 import { HANDLERS, type Right } from './verbs.ts'
 
 type Needs = ReturnType<typeof needs>
@@ -31,6 +32,7 @@ export class Broker implements SessionHost {
   readonly sockets: Sockets
   readonly registry: Registry
   readonly processes: Processes
+  readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
   readonly startedAt = Date.now()

@@ -1,8 +1,10 @@
 // The sockets that the broker owns, by name. Where they come from is the seam for the keeper: `open` binds them.
 
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import { formatAddress } from '../protocol/address.ts'
+import { type Address, formatAddress } from '../protocol/address.ts'
+import type { SocketOptions } from '../protocol/socket-options.ts'
 import { type BoundSocket, openSocket, restoreListener, setNonBlocking, socketFigures } from '../sys/index.ts'
+import { isIpv6Only } from './config/ipv6-only.ts'
 import type { NameModel } from './config/model.ts'
 
 interface Owned {
@@ -74,10 +76,15 @@ export class Sockets {
   }
 }
 
+function optionsOf({ options, addresses, nonBlocking }: NameModel, address: Address): SocketOptions {
+  const ipv6Only = isIpv6Only(address, addresses, options.bindIpv6Only ?? 'both')
+  return { ...options, bindIpv6Only: ipv6Only ? 'ipv6-only' : 'both', ...(nonBlocking === true && { nonBlocking }) }
+}
+
 function openName(model: NameModel): Owned {
   const sockets: BoundSocket[] = []
   try {
-    for (const address of model.addresses) sockets.push(openSocket(address, model.optionsFor(address), model.backlog))
+    for (const address of model.addresses) sockets.push(openSocket(address, optionsOf(model, address), model.backlog))
   } catch (error) {
     for (const socket of sockets) socket.close()
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })

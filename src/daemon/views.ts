@@ -2,7 +2,6 @@
 
 import { holdersView, listView } from '../core/views.ts'
 import type { HolderView, NameView } from '../protocol/messages.ts'
-import { userName } from './accounts.ts'
 import type { Broker } from './broker.ts'
 
 export function nameViews(broker: Broker): NameView[] {
@@ -22,7 +21,7 @@ export function holderViews(broker: Broker, name: string | undefined): HolderVie
     const { command, unit } = broker.processes.facts(process)
     return {
       ...view,
-      user: userName(view.uid) ?? String(view.uid),
+      user: broker.users.of(view.uid),
       command: command ?? '',
       ...(unit === undefined ? {} : { unit }),
     }

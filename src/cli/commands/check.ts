@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { checkFile } from '../../daemon/config/check.ts'
+import { checkFile } from '../../daemon/config/check-file.ts'
+import { systemConfigEnv } from '../../daemon/config/config-env.ts'
 import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import type { Env } from '../env.ts'
 import { EXIT_USAGE, Exit } from '../run.ts'
@@ -11,7 +12,7 @@ export function addCheck(program: Command, env: Env): Command {
     .argument('[file]', 'the config (default: the one that serve reads)')
     .addHelpText('after', HELP)
     .action((file: string | undefined) => {
-      const { ok, lines } = checkFile(file ?? defaultConfigPath(env), env)
+      const { ok, lines } = checkFile(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
       const output = ok ? env.stdout : env.stderr
       for (const line of lines) output.write(`${line}\n`)
       if (!ok) throw new Exit(EXIT_USAGE)

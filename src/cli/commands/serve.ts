@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { systemConfigEnv } from '../../daemon/config/config-env.ts'
 import { defaultConfigPath } from '../../daemon/config/default-path.ts'
-import { formatFault } from '../../daemon/config/fault.ts'
-import { readConfig } from '../../daemon/config/read.ts'
+import { formatFault, formatFaults } from '../../daemon/config/fault.ts'
+import { readConfig } from '../../daemon/config/read-config.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { serve } from '../../daemon/serve.ts'
 import type { Env } from '../env.ts'
@@ -29,9 +30,9 @@ export function addServe(program: Command, env: Env): Command {
 }
 
 async function start({ config: file, logLevel }: ServeOptions, env: Env): Promise<number> {
-  const result = readConfig(file ?? defaultConfigPath(env), env)
+  const result = readConfig(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
   if ('faults' in result) {
-    for (const fault of result.faults) env.stderr.write(`${formatFault(fault)}\n`)
+    env.stderr.write(`${formatFaults(result.faults)}\n`)
     return EXIT_USAGE
   }
   const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
