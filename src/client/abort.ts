@@ -1,0 +1,46 @@
+// Giving up: by the caller's signal, or because the time is over. Nothing stays behind: no timer, no listener.
+
+export interface Limits {
+  signal?: AbortSignal | undefined
+  /** Milliseconds from now; absent: no limit. */
+  timeout?: number | undefined
+  /** The error when the time is over. */
+  late?: () => Error
+}
+
+/**
+ * Calls `giveUp` once with the reason when the signal aborts (at once if it has) or the time is over.
+ * Returns the function that ends the watch; call it when the wait is over.
+ */
+export function watchLimits({ signal, timeout, late }: Limits, giveUp: (reason: unknown) => void): () => void {
+  if (signal?.aborted) {
+    giveUp(signal.reason)
+    return () => {}
+  }
+  const end = () => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+  const onAbort = () => {
+    end()
+    giveUp(signal?.reason)
+  }
+  const onLate = () => {
+    end()
+    giveUp(late?.() ?? new Error('too late'))
+  }
+  const timer = timeout === undefined || timeout > MAX_TIMER ? undefined : setTimeout(onLate, Math.max(0, timeout))
+  signal?.addEventListener('abort', onAbort)
+  return end
+}
+
+/** setTimeout fires at once for anything longer. */
+const MAX_TIMER = 2_147_483_647
+
+/** Settles as `promise` does, or rejects first when the limits are reached; the promise itself goes on. */
+export function within<T>(promise: Promise<T>, limits: Limits): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = watchLimits(limits, reject)
+    promise.then(resolve, reject).finally(end)
+  })
+}

@@ -1,0 +1,89 @@
+// Acquiring: ask, receive the descriptors, check them, and only then is it a Lease. Whatever fails on the way, the broker
+// gets the lease back and every descriptor is closed.
+
+import { BrokerError } from '../protocol/errors.ts'
+import { MILLISECONDS_MAX } from '../protocol/limits.ts'
+import type { Requests } from '../protocol/messages.ts'
+import { type Answer, closeAll } from './answers.ts'
+import type { Connection } from './connection.ts'
+import { Lease } from './lease.ts'
+import { LeaseLine } from './lease-line.ts'
+import type { AcquireOptions } from './options.ts'
+import { receiveSockets } from './received-sockets.ts'
+import type { Session } from './session.ts'
+
+export async function acquire(session: Session, name: string, options: AcquireOptions): Promise<Lease> {
+  const { signal, wait = 0 } = options
+  const until = performance.now() + checkedWait(wait)
+  let deadline = performance.now() + session.timeout
+  for (;;) {
+    const connection = await session.connection({ deadline, signal })
+    try {
+      return await acquireOn(connection, session, name, { ...options, wait: Math.max(0, until - performance.now()) })
+    } catch (error) {
+      // A lease of a lost connection has died with it, so asking again cannot take two.
+      if (!session.mayRetry(connection, error)) throw error
+      if (connection.welcomed && performance.now() < until) deadline = performance.now() + session.timeout
+      else if (performance.now() >= deadline) throw error
+    }
+  }
+}
+
+async function acquireOn(
+  connection: Connection,
+  session: Session,
+  name: string,
+  options: AcquireOptions & { wait: number },
+): Promise<Lease> {
+  const { signal } = options
+  const lineOf = ({ message }: Answer) => new LeaseLine(connection, message.lease as number, session.timeout)
+  let line: LeaseLine | undefined
+  const grant = await connection.request('acquire', request(name, options), {
+    signal,
+    timeout: options.wait + session.timeout,
+    answered: (answer) => {
+      line = lineOf(answer)
+    },
+    unwanted: (answer) => {
+      closeAll(answer.fds)
+      lineOf(answer).abandon()
+    },
+  })
+  try {
+    if (!Number.isSafeInteger(line!.lease))
+      throw new BrokerError('PROTOCOL', 'the broker granted a lease without an id')
+    const received = await receiveSockets(grant, line!, session.spare, { signal })
+    return admit(() => new Lease(grant.message, received, line!, session.leases), received.fds, signal)
+  } catch (error) {
+    line!.abandon()
+    throw error
+  }
+}
+
+/** The last moment to give up: afterwards the descriptors are the lease's. */
+function admit(make: () => Lease, fds: Parameters<typeof closeAll>[0], signal: AbortSignal | undefined): Lease {
+  try {
+    signal?.throwIfAborted()
+    return make()
+  } catch (error) {
+    closeAll(fds)
+    throw error
+  }
+}
+
+function request(name: string, { wait, ...options }: AcquireOptions & { wait: number }): Requests['acquire'] {
+  const { generation, takeover, ready, label } = options
+  return {
+    name,
+    wait: wait === Number.POSITIVE_INFINITY ? -1 : Math.ceil(wait),
+    ...(generation !== undefined && { generation }),
+    ...(takeover !== undefined && { takeover }),
+    ...(ready !== undefined && { ready }),
+    ...(label !== undefined && { label }),
+  }
+}
+
+function checkedWait(wait: number): number {
+  if (wait === Number.POSITIVE_INFINITY || (wait >= 0 && wait <= MILLISECONDS_MAX)) return wait
+  throw new BrokerError('INVALID', `wait must be Infinity or milliseconds from 0 to ${MILLISECONDS_MAX}, not ${wait}`)
+}

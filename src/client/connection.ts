@@ -1,0 +1,161 @@
+// One connection to a broker: requests out, answers matched by id, events to the leases. It ends once, with one error, which
+// every request in flight and every lease gets.
+
+import { decodeMessage } from '../protocol/decode.ts'
+import { encode } from '../protocol/encode.ts'
+import { BrokerError } from '../protocol/errors.ts'
+import { PROTOCOL_VERSION, REPLY_MAX } from '../protocol/limits.ts'
+import { type Op, type Requests, shapeFault } from '../protocol/messages.ts'
+import { Channel, type ChannelHandlers, type MessageInfo } from '../sys/channel.ts'
+import { type Limits, watchLimits } from './abort.ts'
+import { type Answer, closeAll } from './answers.ts'
+import { connectionLost, noAnswer, refusal } from './failures.ts'
+import { InFlight } from './in-flight.ts'
+import { assertTrusted, type SocketPath } from './socket-path.ts'
+
+/** What a lease hears from its connection. The descriptors of an event are the sink's. */
+export interface LeaseSink {
+  onEvent(event: Answer): void
+  onLost(error: BrokerError): void
+}
+
+export interface RequestOptions extends Omit<Limits, 'late'> {
+  /** Takes the answer before any later packet is looked at, so that no event of a new lease is missed. */
+  answered?: ((answer: Answer) => void) | undefined
+  /** Takes the answer that comes after the caller gave up. Default: its descriptors are closed. */
+  unwanted?: ((answer: Answer) => void) | undefined
+}
+
+/** What `hello` tells the broker. */
+export interface Introduction {
+  client?: string | undefined
+  token?: string | undefined
+}
+
+export class Connection {
+  readonly path: string
+  /** Why it is over; undefined while it lives. */
+  ended: BrokerError | undefined
+  /** The broker has answered `hello`. */
+  welcomed = false
+  /** Runs once, when it is over. */
+  onEnd: () => void = () => {}
+  readonly #channel: Channel
+  readonly #leases = new Map<number, LeaseSink>()
+  readonly #inFlight: InFlight
+
+  /** Throws SystemError, or CLOSED when an impostor listens there. Waits for nothing: `hello` goes with what follows. */
+  static open(where: SocketPath, introduction: Introduction): Connection {
+    const connection: Connection = new Connection(where.path, {
+      message: (bytes, info) => connection.#take(bytes, info),
+      close: (cause) => connection.#end(connectionLost(where.path, cause)),
+    })
+    try {
+      const { uid, pidfd } = connection.#channel.peer()
+      pidfd?.close()
+      assertTrusted(uid, where)
+    } catch (error) {
+      connection.#channel.close()
+      throw error
+    }
+    connection.#hello(introduction)
+    return connection
+  }
+
+  private constructor(path: string, handlers: ChannelHandlers) {
+    this.path = path
+    const channel = Channel.connect(path, handlers, { receiveLimit: REPLY_MAX, acceptFds: true })
+    channel.unref()
+    this.#channel = channel
+    this.#inFlight = new InFlight((any) => (any ? channel.ref() : channel.unref()))
+  }
+
+  /** Resolves with an answer whose `ok` is true; its descriptors are the caller's. Rejects with BrokerError or the signal's reason. */
+  request<O extends Op>(op: O, args: Requests[O], options: RequestOptions = {}): Promise<Answer> {
+    const { signal, timeout, answered, unwanted } = options
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.ended) return Promise.reject(this.ended)
+    // A malformed request would cost the connection, and with it every lease.
+    const fault = shapeFault(op, args, [])
+    if (fault !== undefined) return Promise.reject(new BrokerError('INVALID', fault))
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => {
+        endWatch()
+        reject(error)
+      }
+      const answer = (whole: Answer) => {
+        const refused = refusal(whole)
+        if (refused) {
+          closeAll(whole.fds)
+          return fail(refused)
+        }
+        endWatch()
+        answered?.(whole)
+        resolve(whole)
+      }
+      const giveUp = (reason: unknown) => {
+        this.#inFlight.abandon(id, (late) => (unwanted && !refusal(late) ? unwanted(late) : closeAll(late.fds)))
+        reject(reason)
+      }
+      const id = this.#inFlight.add({ answer, fail, awaited: true })
+      const endWatch = watchLimits({ signal, timeout, late: () => noAnswer(this.path, op, timeout ?? 0) }, giveUp)
+      this.#channel.send(encode({ id, op, ...args }))
+    })
+  }
+
+  attach(lease: number, sink: LeaseSink): void {
+    this.#leases.set(lease, sink)
+  }
+
+  detach(lease: number): void {
+    this.#leases.delete(lease)
+  }
+
+  /** Ends it, and with it every lease that was taken on it. */
+  close(error: BrokerError): void {
+    this.#end(error)
+  }
+
+  #hello(introduction: Introduction): void {
+    const answer = (whole: Answer) => {
+      closeAll(whole.fds)
+      const refused = refusal(whole)
+      if (refused) this.#end(refused)
+      else this.welcomed = true
+    }
+    const id = this.#inFlight.add({ answer, fail: () => {}, awaited: false })
+    this.#channel.send(encode({ id, op: 'hello', version: PROTOCOL_VERSION, ...introduction }))
+  }
+
+  #take(bytes: Uint8Array, info: MessageInfo): void {
+    const fds = [...info.fds]
+    try {
+      const message = decodeMessage(bytes, info.truncated)
+      this.#deliver({ message, fds, fdsLost: info.controlTruncated })
+    } catch (fault) {
+      closeAll(fds)
+      const text = `the broker at ${this.path} does not keep to the protocol: ${(fault as Error).message}`
+      this.#end(new BrokerError('PROTOCOL', text, { cause: fault }))
+    }
+  }
+
+  /** An answer has an id, an event has none. */
+  #deliver(packet: Answer): void {
+    const { id, event, lease } = packet.message
+    if (typeof id === 'number') return this.#inFlight.take(id, packet)
+    if (typeof event !== 'string') throw new Error('a packet is neither an answer nor an event')
+    const sink = this.#leases.get(lease as number)
+    if (sink) sink.onEvent(packet)
+    else closeAll(packet.fds)
+  }
+
+  #end(error: BrokerError): void {
+    if (this.ended) return
+    this.ended = error
+    this.#channel.close()
+    this.#inFlight.failAll(error)
+    for (const sink of this.#leases.values()) sink.onLost(error)
+    this.#leases.clear()
+    this.onEnd()
+  }
+}

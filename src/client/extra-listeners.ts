@@ -1,0 +1,80 @@
+// Several sockets behind one server: each further socket gets a bare net.Server, which hands every connection to the one that
+// the program knows. Connections are counted there too, so that its close(), getConnections() and maxConnections mean all.
+
+import { type DropArgument, Server, type ServerOpts, type Socket } from 'node:net'
+
+/** Node's own book-keeping, the same in versions 20 to 26. */
+interface Counting {
+  _connections: number
+}
+
+interface Belonging {
+  server: Server
+  _server: Server
+}
+
+/** What net.Server keeps of its options, under the options' names. */
+const OPTIONS = [
+  'allowHalfOpen',
+  'pauseOnConnect',
+  'noDelay',
+  'keepAlive',
+  'keepAliveInitialDelay',
+  'highWaterMark',
+  'blockList',
+] as const
+
+export class ExtraListeners {
+  readonly servers: readonly Server[]
+  readonly #main: Server
+
+  constructor(main: Server, count: number) {
+    this.#main = main
+    this.servers = Array.from({ length: count }, () => this.#extra())
+    if (count > 0) this.#closeWithMain()
+  }
+
+  close(): void {
+    for (const server of this.servers) if (server.listening) server.close()
+  }
+
+  #extra(): Server {
+    const kept = this.#main as unknown as Record<string, unknown>
+    const options = OPTIONS.filter((name) => kept[name] !== undefined).map((name) => [name, kept[name]])
+    const extra = new Server(Object.fromEntries(options) as ServerOpts)
+    extra.on('connection', (socket) => this.#handOver(extra, socket))
+    return extra
+  }
+
+  #handOver(extra: Server, socket: Socket): void {
+    const main = this.#main
+    const counts = main as unknown as Counting
+    if (main.maxConnections != null && counts._connections >= main.maxConnections) {
+      main.emit('drop', dropped(socket))
+      socket.destroy()
+      return
+    }
+    Object.assign(socket as unknown as Belonging, { server: main, _server: main })
+    ;(extra as unknown as Counting)._connections--
+    counts._connections++
+    main.emit('connection', socket)
+  }
+
+  /** close() of the one server is the only moment before its last connection at which the others can learn of it. */
+  #closeWithMain(): void {
+    const main = this.#main
+    const { close } = main
+    const own = Object.hasOwn(main, 'close')
+    main.close = (callback) => {
+      this.close()
+      if (own) main.close = close
+      else Reflect.deleteProperty(main, 'close')
+      return close.call(main, callback)
+    }
+  }
+}
+
+function dropped(socket: Socket): DropArgument {
+  const { localAddress, localPort, localFamily, remoteAddress, remotePort, remoteFamily } = socket
+  return { localAddress, localPort, localFamily, remoteAddress, remotePort, remoteFamily } as DropArgument
+}

@@ -1,0 +1,19 @@
+// Node listens again on a descriptor that it is given, with a backlog of 511 (listen(2) on a shared socket changes it for all).
+// Who calls `server.listen(lease)` leaves no room to say otherwise, so the broker's value is set back right after.
+
+import type { SocketDescription } from '../protocol/messages.ts'
+import { addon } from '../sys/addon.ts'
+import type { Descriptors } from './descriptors.ts'
+
+/** Called when a number is handed out: `server.listen(lease)` listens in the same turn of the loop. */
+export function keepBacklog(descriptors: Descriptors, sockets: readonly SocketDescription[]): void {
+  setImmediate(() => {
+    if (!descriptors.closed) restoreBacklog(descriptors, sockets)
+  })
+}
+
+export function restoreBacklog(descriptors: Descriptors, sockets: readonly SocketDescription[]): void {
+  for (const [at, { backlog }] of sockets.entries()) {
+    if (backlog > 0) addon.listen(descriptors.own[at]!.fd, backlog)
+  }
+}

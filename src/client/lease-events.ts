@@ -1,0 +1,52 @@
+// The events of a lease. One that nobody has heard yet is kept for the first listener: `drain` may arrive with the grant, before
+// the caller could have listened.
+
+import { EventEmitter } from 'node:events'
+
+/** Why a holder is asked to stop accepting. */
+export type DrainReason = 'takeover' | 'admin' | 'pause' | 'removed' | 'rollback' | 'shutdown' | 'self'
+
+/** Why a lease is over. `lost`: the connection to the broker was lost; the sockets stay open and go on serving. */
+export type EndReason = 'expired' | 'evicted' | 'revoked' | 'lost'
+
+export interface LeaseDrain {
+  reason: DrainReason
+  /** Milliseconds left to finish and release. */
+  deadline: number
+}
+
+export interface LeaseEnded {
+  reason: EndReason
+}
+
+export interface LeaseEvents {
+  drain: [LeaseDrain]
+  ended: [LeaseEnded]
+}
+
+export class LeaseEmitter extends EventEmitter<LeaseEvents> {
+  #unheard = new Map<keyof LeaseEvents, LeaseDrain | LeaseEnded>()
+
+  constructor() {
+    super()
+    this.on(
+      'newListener' as never,
+      ((event: keyof LeaseEvents) => {
+        if (this.#unheard.has(event)) process.nextTick(() => this.#flush(event))
+      }) as never,
+    )
+  }
+
+  /** Emits on a later tick, so that no listener's exception reaches the connection. */
+  protected announce<E extends keyof LeaseEvents>(event: E, details: LeaseEvents[E][0]): void {
+    this.#unheard.set(event, details)
+    process.nextTick(() => this.#flush(event))
+  }
+
+  #flush(event: keyof LeaseEvents): void {
+    const details = this.#unheard.get(event)
+    if (details === undefined || this.listenerCount(event) === 0) return
+    this.#unheard.delete(event)
+    this.emit(event, details as never)
+  }
+}

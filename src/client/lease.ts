@@ -1,0 +1,165 @@
+// A lease as its holder sees it.
+
+import { BrokerError } from '../protocol/errors.ts'
+import type { SocketDescription } from '../protocol/messages.ts'
+import { type Answer, closeAll, type Message } from './answers.ts'
+import { Descriptors } from './descriptors.ts'
+import { keepBacklog } from './keep-backlog.ts'
+import { type LeaseDrain, LeaseEmitter, type LeaseEnded } from './lease-events.ts'
+import type { LeaseLine } from './lease-line.ts'
+import { Listening, type Server } from './listening.ts'
+import type { Abortable } from './options.ts'
+import { ReadyWarning } from './ready-warning.ts'
+import type { ReceivedSockets } from './received-sockets.ts'
+
+/** `lost`: the connection to the broker is gone, and with it the lease; its sockets stay open. */
+export type LeaseState = 'granted' | 'ready' | 'draining' | 'ended' | 'lost'
+
+export interface ReadyResult {
+  state: 'ready' | 'draining'
+  /** The lease's generation is the current one now. */
+  promoted: boolean
+}
+
+/**
+ * The right to use a name's sockets, with the sockets. Events: `drain` ({reason, deadline}): stop accepting, finish, release();
+ * `ended` ({reason}): the lease is over and not by your release().
+ *
+ * The sockets are shared with the broker and with other holders, down to the status flags of the open file description
+ * (open(2)): a holder that changes O_NONBLOCK or a socket option changes it for all. Node sets O_NONBLOCK.
+ */
+export class Lease extends LeaseEmitter {
+  readonly name: string
+  /** The broker's number for it, as `fd-broker holders` shows it. */
+  readonly id: number
+  readonly generation: string
+  /** Milliseconds from the grant within which ready() must be called. */
+  readonly readyWithin: number
+  /** What the sockets are, in the order of the config. `address` is in the config's syntax, with the real port. */
+  readonly sockets: readonly SocketDescription[]
+  readonly #line: LeaseLine
+  readonly #descriptors: Descriptors
+  readonly #listening: Listening
+  readonly #warning: ReadyWarning
+  readonly #unreleased: Set<Lease>
+  #state: LeaseState
+  #endedBy = ''
+  #release: Promise<void> | undefined
+
+  /** @internal Leases come from Broker.acquire(). */
+  constructor(grant: Message, { sockets, fds }: ReceivedSockets, line: LeaseLine, unreleased: Set<Lease>) {
+    super()
+    this.name = String(grant.name)
+    this.id = line.lease
+    this.generation = String(grant.generation)
+    this.readyWithin = Number(grant.readyWithin)
+    this.sockets = sockets
+    this.#state = grant.state === 'ready' ? 'ready' : 'granted'
+    this.#line = line
+    this.#descriptors = new Descriptors(this.name, fds)
+    this.#listening = new Listening(this.name, sockets, this.#descriptors)
+    this.#warning = new ReadyWarning(this.name, this.readyWithin)
+    if (this.#state === 'ready') this.#warning.cancel()
+    this.#unreleased = unreleased.add(this)
+    line.connect({ onEvent: (event) => this.#onEvent(event), onLost: () => this.#end('lost', 'lost') })
+  }
+
+  get state(): LeaseState {
+    return this.#state
+  }
+
+  /**
+   * The number of a descriptor for the name's one socket, so that `server.listen(lease)` works: a copy that belongs to whoever
+   * listens on it; the lease never closes it. Throws INVALID for a name with several sockets, and in a cluster worker, where Node
+   * would open that number in the primary.
+   */
+  get fd(): number {
+    this.#listening.assertOneSocket()
+    return this.fds[0]!
+  }
+
+  /** As `fd`, for each of `sockets` in order; the same numbers each time. */
+  get fds(): readonly number[] {
+    const fds = this.#descriptors.handOut()
+    keepBacklog(this.#descriptors, this.sockets)
+    return fds
+  }
+
+  /**
+   * Makes `server` serve all sockets of the lease: a net, tls, http, https or http2 server, or a node:dgram socket. Resolves when
+   * it listens. Closing the server stops all of them; the lease goes on until release().
+   * Rejects with INVALID when the server does not fit the sockets, SYSTEM, ENDED, or what the server's `error` event says.
+   */
+  listen(server: Server, { signal }: Abortable = {}): Promise<void> {
+    return this.#listening.start(server, signal)
+  }
+
+  /**
+   * Tells the broker that this process serves. Twice is once. On an exclusive name the answer is held until the former holders
+   * are gone: accept only when this has resolved; `signal` stops waiting (the broker is not asked to forget it).
+   * Rejects with ENDED (expired, superseded), CLOSED, or the signal's reason.
+   */
+  async ready({ signal }: Abortable = {}): Promise<ReadyResult> {
+    if (this.#state === 'ended' || this.#state === 'lost') throw this.#over()
+    this.#warning.cancel()
+    const take = (answer: Answer) => this.#onReady(answer.message)
+    const { message } = await this.#line.request('ready', { signal, answered: take, unwanted: take, held: true })
+    return { state: message.state === 'draining' ? 'draining' : 'ready', promoted: message.promoted === true }
+  }
+
+  /**
+   * Gives the lease back: servers started by listen() stop accepting (their connections live on), the lease's descriptors are
+   * closed, the broker is told. Twice is once; also after the connection was lost.
+   */
+  release(): Promise<void> {
+    this.#release ??= this.#giveBack()
+    return this.#release
+  }
+
+  /** The descriptors themselves, in the order of `sockets`: the caller owns them from now on, and the lease has none. */
+  take(): number[] {
+    return this.#descriptors.take()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  async #giveBack(): Promise<void> {
+    this.#unreleased.delete(this)
+    this.#warning.cancel()
+    this.#listening.stop()
+    this.#descriptors.close()
+    this.#endedBy ||= 'released'
+    if (this.#state !== 'lost') this.#state = 'ended'
+    await this.#line.release()
+  }
+
+  #onReady({ state }: Message): void {
+    if (this.#state === 'granted' || this.#state === 'ready') this.#state = state === 'draining' ? 'draining' : 'ready'
+  }
+
+  #onEvent({ message, fds }: Answer): void {
+    closeAll(fds)
+    const { event, reason, deadline } = message
+    if (this.#endedBy) return
+    if (event === 'drain') {
+      this.#state = 'draining'
+      this.#warning.cancel()
+      this.announce('drain', { reason, deadline } as LeaseDrain)
+    }
+    if (event === 'ended') this.#end('ended', reason as LeaseEnded['reason'])
+  }
+
+  #end(state: 'ended' | 'lost', reason: LeaseEnded['reason']): void {
+    if (this.#endedBy) return
+    this.#endedBy = reason
+    this.#state = state
+    this.#warning.cancel()
+    this.announce('ended', { reason })
+  }
+
+  #over(): BrokerError {
+    return new BrokerError('ENDED', `the lease on ${this.name} is over (${this.#endedBy}): acquire it again`)
+  }
+}

@@ -1,0 +1,44 @@
+// What the SDK takes: times are milliseconds, names and labels follow the protocol's grammar.
+
+/** How to reach a broker. Everything is optional. */
+export interface ConnectOptions {
+  /**
+   * Path of the control socket. Default: FD_BROKER_SOCKET, else `/run/fd-broker/control.sock` if it exists, else
+   * `$XDG_RUNTIME_DIR/fd-broker/control.sock` (never for root).
+   */
+  socket?: string | undefined
+  /**
+   * Milliseconds: how long to keep trying to reach a broker that is away, and how long to wait for an answer that has no
+   * `wait` of its own. Default 10,000.
+   */
+  timeout?: number | undefined
+  /** Connect again, at the next request, when the connection was lost. Default true. */
+  reconnect?: boolean | undefined
+  /** What this program calls itself, for the broker's log: at most 128 bytes. */
+  client?: string | undefined
+  /** The secret that a `token:NAME` rule of the broker's policy asks for. */
+  token?: string | undefined
+}
+
+/** How to acquire a name. Everything is optional. */
+export interface AcquireOptions {
+  /** The label of the release that this lease belongs to. Default: whichever is current. */
+  generation?: string | undefined
+  /** Opens a fresh generation, which replaces the current one when it becomes ready. Default false. */
+  takeover?: boolean | undefined
+  /** Milliseconds to wait for room, or Infinity. Default 0: BUSY or PAUSED at once. */
+  wait?: number | undefined
+  /** Granted and ready in one step, for a program that listens at once. Default false. */
+  ready?: boolean | undefined
+  /** Shown to operators beside the lease: at most 128 bytes. */
+  label?: string | undefined
+  /** Gives up waiting; a grant that comes all the same is given back. */
+  signal?: AbortSignal | undefined
+}
+
+/** For what may take long and can be given up: rejects with the signal's reason. */
+export interface Abortable {
+  signal?: AbortSignal | undefined
+}
+
+export const DEFAULT_TIMEOUT = 10_000

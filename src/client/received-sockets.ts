@@ -1,0 +1,84 @@
+// The descriptors of a grant: all of them, and each the socket that the broker says it is. A wrong one is never handed on.
+
+import { BrokerError } from '../protocol/errors.ts'
+import type { SocketDescription } from '../protocol/messages.ts'
+import { constants as C } from '../sys/addon.ts'
+import type { OwnedFd } from '../sys/owned-fd.ts'
+import { getInt, socketCookie } from '../sys/sockopt.ts'
+import { type Answer, closeAll } from './answers.ts'
+import { TABLE_FULL } from './failures.ts'
+import type { LeaseLine } from './lease-line.ts'
+import type { Abortable } from './options.ts'
+import type { SpareFd } from './spare-fd.ts'
+
+export interface ReceivedSockets {
+  sockets: readonly SocketDescription[]
+  fds: OwnedFd[]
+}
+
+const INET = [C.AF_INET, C.AF_INET6]
+
+/** What the kernel says of a socket of each type; `listens` as SO_ACCEPTCONN. */
+const KINDS: Record<string, { domains: readonly number[]; type: number; listens: boolean }> = {
+  tcp: { domains: INET, type: C.SOCK_STREAM, listens: true },
+  udp: { domains: INET, type: C.SOCK_DGRAM, listens: false },
+  unix: { domains: [C.AF_UNIX], type: C.SOCK_STREAM, listens: true },
+  'unix-dgram': { domains: [C.AF_UNIX], type: C.SOCK_DGRAM, listens: false },
+  'unix-seqpacket': { domains: [C.AF_UNIX], type: C.SOCK_SEQPACKET, listens: true },
+  vsock: { domains: [C.AF_VSOCK], type: C.SOCK_STREAM, listens: true },
+}
+
+/** Takes a grant's descriptors; where the kernel dropped some, asks for them once more with the spare slot free. */
+export async function receiveSockets(
+  grant: Answer,
+  line: LeaseLine,
+  spare: SpareFd,
+  { signal }: Abortable,
+): Promise<ReceivedSockets> {
+  if (!grant.fdsLost) return checked(grant)
+  closeAll(grant.fds)
+  const again = await spare.lend(() => line.request('sockets', { signal }))
+  if (!again.fdsLost) return checked(again)
+  closeAll(again.fds)
+  const why = spare.keep() ? 'a security module of the kernel refused them to this process' : TABLE_FULL
+  throw new BrokerError('SYSTEM', `the descriptors of the lease could not be received: ${why}`)
+}
+
+function checked({ message, fds }: Answer): ReceivedSockets {
+  try {
+    const sockets = message.sockets as SocketDescription[]
+    if (!Array.isArray(sockets) || sockets.length !== fds.length) {
+      throw new BrokerError(
+        'PROTOCOL',
+        `the broker sent ${fds.length} descriptors, not one for each socket of the lease`,
+      )
+    }
+    for (const [at, socket] of sockets.entries()) {
+      const fault = socketFault(fds[at]!.fd, socket)
+      if (fault) throw new BrokerError('SYSTEM', `the broker sent a wrong descriptor for ${socket.address}: ${fault}`)
+    }
+    return { sockets, fds }
+  } catch (error) {
+    closeAll(fds)
+    throw error
+  }
+}
+
+/** How a descriptor differs from its description, or undefined when it does not. */
+export function socketFault(fd: number, { type, cookie }: SocketDescription): string | undefined {
+  const kind = KINDS[type]
+  if (!kind) return `the socket type ${type} is unknown to this version`
+  try {
+    const fits = kind.domains.includes(option(fd, C.SO_DOMAIN)) && option(fd, C.SO_TYPE) === kind.type
+    if (!fits) return `it is not a ${type} socket`
+    if (cookie !== socketCookie(fd)) return `its SO_COOKIE is ${socketCookie(fd)}, not ${cookie}`
+    if (kind.listens && option(fd, C.SO_ACCEPTCONN) !== 1) return 'it does not listen (SO_ACCEPTCONN is 0)'
+  } catch (error) {
+    return `it is not a socket (${(error as Error).message})`
+  }
+  return undefined
+}
+
+function option(fd: number, name: number): number {
+  return getInt(fd, C.SOL_SOCKET, name)
+}

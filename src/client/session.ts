@@ -1,0 +1,116 @@
+// The way to the broker: connects on first use, keeps trying while it is away, and connects again after a loss.
+
+import { BrokerError } from '../protocol/errors.ts'
+import type { Op, Requests } from '../protocol/messages.ts'
+import { within } from './abort.ts'
+import type { Answer } from './answers.ts'
+import { backOff, LONGEST_DELAY } from './back-off.ts'
+import { Connection, type Introduction } from './connection.ts'
+import { awayTooLong, cannotConnect, isAway } from './failures.ts'
+import type { Lease } from './lease.ts'
+import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
+import { socketPath } from './socket-path.ts'
+import { SpareFd } from './spare-fd.ts'
+
+export interface ReachOptions extends Abortable {
+  /** On performance.now()'s clock: when to stop trying. */
+  deadline: number
+}
+
+export class Session {
+  readonly timeout: number
+  readonly spare = new SpareFd()
+  /** Those not released yet. */
+  readonly leases = new Set<Lease>()
+  readonly #options: ConnectOptions
+  #connection: Connection | undefined
+  #attempt: Promise<Connection> | undefined
+  #failures = 0
+  #lastFailure: unknown
+  #over: BrokerError | undefined
+
+  constructor(options: ConnectOptions) {
+    this.#options = options
+    this.timeout = options.timeout ?? DEFAULT_TIMEOUT
+  }
+
+  /** The living connection, or a new one. Every caller waits as long as it likes; they share the attempts. */
+  async connection({ deadline, signal }: ReachOptions): Promise<Connection> {
+    for (;;) {
+      signal?.throwIfAborted()
+      if (this.#over) throw this.#over
+      if (this.#connection) return this.#connection
+      this.#attempt ??= this.#tryOnce().finally(() => {
+        this.#attempt = undefined
+      })
+      try {
+        const timeout = Math.max(0, deadline - performance.now())
+        return await within(this.#attempt, { signal, timeout, late: () => this.#away(this.#lastFailure) })
+      } catch (error) {
+        if (!isAway(error)) throw error
+        if (performance.now() >= deadline) throw this.#away(error)
+      }
+    }
+  }
+
+  /** For verbs that may be asked twice: asks again on a new connection when the first is lost. */
+  async ask<O extends Op>(op: O, args: Requests[O], { signal }: Abortable = {}): Promise<Answer> {
+    const deadline = performance.now() + this.timeout
+    for (;;) {
+      const connection = await this.connection({ deadline, signal })
+      try {
+        return await connection.request(op, args, { signal, timeout: deadline - performance.now() })
+      } catch (error) {
+        if (!this.mayRetry(connection, error) || performance.now() >= deadline) throw error
+      }
+    }
+  }
+
+  /** Whether `error` is the loss of that connection, and another may be tried. */
+  mayRetry(connection: Connection, error: unknown): boolean {
+    return error === connection.ended && connection.ended?.code === 'CLOSED' && !this.#over
+  }
+
+  close(): void {
+    this.#over ??= new BrokerError('CLOSED', 'this Broker was closed; use another: connect()')
+    this.#connection?.close(this.#over)
+    this.spare.retire()
+  }
+
+  async #tryOnce(): Promise<Connection> {
+    const delay = backOff(this.#failures)
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay))
+    if (this.#over) throw this.#over
+    const where = socketPath(this.#options.socket)
+    try {
+      const connection = Connection.open(where, introduction(this.#options))
+      this.spare.keep()
+      this.#adopt(connection)
+      return connection
+    } catch (error) {
+      this.#failures++
+      this.#lastFailure = error
+      throw isAway(error) ? error : cannotConnect(where.path, error)
+    }
+  }
+
+  /** A connection that ends soon counts as one more failure, so that a broker in a crash loop is not hammered. */
+  #adopt(connection: Connection): void {
+    const since = performance.now()
+    this.#connection = connection
+    connection.onEnd = () => {
+      this.#connection = undefined
+      this.#failures = performance.now() - since > LONGEST_DELAY ? 1 : this.#failures + 1
+      if (this.#options.reconnect === false) this.#over ??= connection.ended
+    }
+  }
+
+  #away(error: unknown): BrokerError {
+    return awayTooLong(socketPath(this.#options.socket).path, error, this.timeout)
+  }
+}
+
+/** Absent keys, not undefined ones: msgpackr has no plain value for undefined. */
+function introduction({ client, token }: ConnectOptions): Introduction {
+  return { ...(client !== undefined && { client }), ...(token !== undefined && { token }) }
+}
