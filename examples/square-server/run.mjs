@@ -16,7 +16,10 @@ const here = (file) => join(import.meta.dirname, file)
 const running = new Set()
 
 function run(args, env = {}) {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   running.add(child)
   child.once('exit', () => running.delete(child))
   return child
@@ -92,7 +95,15 @@ drain_timeout = "100ms"
 `,
     { mode: 0o600 },
   )
-  const server = run([join(import.meta.dirname, '../../dist/cli/main.js'), 'serve', '--no-keeper', '--log-level', 'error', '--config', config])
+  const server = run([
+    join(import.meta.dirname, '../../dist/cli/main.js'),
+    'serve',
+    '--no-keeper',
+    '--log-level',
+    'error',
+    '--config',
+    config,
+  ])
   const broker = connect({ socket })
   const count = (name, ready, waiting) => async () => {
     const view = (await broker.list()).find((view) => view.name === name)
@@ -109,10 +120,13 @@ drain_timeout = "100ms"
 }
 
 function print(results) {
-  const line = (cells) => console.log(cells.map((cell, at) => String(cell)[at === 0 ? 'padEnd' : 'padStart'](at === 0 ? 32 : 9)).join(''))
+  const line = (cells) =>
+    console.log(cells.map((cell, at) => String(cell)[at === 0 ? 'padEnd' : 'padStart'](at === 0 ? 32 : 9)).join(''))
   line(['', 'answered', 'refused', 'lost', 'gap ms'])
   for (const { way, answered, refused, lost, gapMs } of results) line([way, `${answered}/20`, refused, lost, gapMs])
-  console.log('\nThe one client lost with the broker is number 5, whose message crashed the worker that had accepted it.')
+  console.log(
+    '\nThe one client lost with the broker is number 5, whose message crashed the worker that had accepted it.',
+  )
 }
 
 try {

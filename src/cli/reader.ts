@@ -14,7 +14,11 @@ export function readerCommand(name: string, summary: string): Command {
 }
 
 /** Asks the broker that the command line chose, and closes the connection whatever happens. */
-export async function ask<Answer>(command: Command, env: Env, question: (broker: Broker) => Promise<Answer>): Promise<Answer> {
+export async function ask<Answer>(
+  command: Command,
+  env: Env,
+  question: (broker: Broker) => Promise<Answer>,
+): Promise<Answer> {
   const broker = env.connect(command.optsWithGlobals<{ socket?: string }>().socket)
   try {
     return await question(broker)

@@ -35,7 +35,10 @@ function program(env: Env): Command {
   const program = new Command('fd-broker')
     .description('Owns listening sockets and passes them, by name, to the processes that serve them.')
     .version(VERSION, '-V, --version', 'print the version')
-    .option('--socket <path>', 'control socket of the broker (default: $FD_BROKER_SOCKET, else the system’s, else yours)')
+    .option(
+      '--socket <path>',
+      'control socket of the broker (default: $FD_BROKER_SOCKET, else the system’s, else yours)',
+    )
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .addHelpText('after', EXAMPLES)

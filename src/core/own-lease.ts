@@ -20,7 +20,11 @@ export function findOwn(registry: Registry, id: number, { connection, process }:
 }
 
 /** A live lease of one's own, or the refusal that says why there is none. */
-export function ownLiveLease(registry: Registry, id: number, namer: Namer): Lease | { code: ErrorCode; message: string } {
+export function ownLiveLease(
+  registry: Registry,
+  id: number,
+  namer: Namer,
+): Lease | { code: ErrorCode; message: string } {
   const lease = findOwn(registry, id, namer)
   if (lease === undefined) return { code: 'DENIED', message: deniedLeaseMessage(id) }
   return lease.state === 'ended' ? { code: 'ENDED', message: endedMessage(lease) } : lease

@@ -83,17 +83,28 @@ export class Broker implements SessionHost {
     this.counters.requests++
     if (!session.admin && !this.quotas.requested(session.peer.uid, Date.now())) {
       const limit = this.config.broker.maxRequestsPerUid
-      return this.refuse(session, id, 'LIMIT', `uid ${session.peer.uid} sends over ${limit} requests a second (max_requests_per_uid)`)
+      return this.refuse(
+        session,
+        id,
+        'LIMIT',
+        `uid ${session.peer.uid} sends over ${limit} requests a second (max_requests_per_uid)`,
+      )
     }
     const { op } = body
     if (typeof op !== 'string') return this.refuse(session, id, 'INVALID', 'op must be a string that names a verb')
     if (!isOp(op)) return this.refuse(session, id, 'UNSUPPORTED', `there is no verb ${JSON.stringify(op.slice(0, 64))}`)
     const verb = HANDLERS[op]
-    if (verb === undefined) return this.refuse(session, id, 'UNSUPPORTED', `this broker does not have the verb ${op} yet`)
+    if (verb === undefined)
+      return this.refuse(session, id, 'UNSUPPORTED', `this broker does not have the verb ${op} yet`)
     const fault = shapeFault(op, body, floats)
     if (fault !== undefined) return this.refuse(session, id, 'INVALID', fault)
     if (!this.hasRight(session, verb.right)) {
-      return this.refuse(session, id, 'DENIED', `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`)
+      return this.refuse(
+        session,
+        id,
+        'DENIED',
+        `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`,
+      )
     }
     const handle = verb.handle as (broker: Broker, session: Session, id: number, request: Requests[Op]) => void
     handle(this, session, id, body as Requests[Op])
@@ -199,7 +210,8 @@ export class Broker implements SessionHost {
   private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
-    if (masked !== undefined && !this.hasRight(session, 'viewer')) return this.refuse(session, request, 'DENIED', masked)
+    if (masked !== undefined && !this.hasRight(session, 'viewer'))
+      return this.refuse(session, request, 'DENIED', masked)
     this.refuse(session, request, code, message)
   }
 
@@ -242,4 +254,3 @@ export class Broker implements SessionHost {
     this.processes.close()
   }
 }
-

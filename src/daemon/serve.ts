@@ -1,7 +1,7 @@
 // The life of a broker without keeper: control path and lock, sockets, control listener; then signals; then the end. What a
 // failed start undoes is what an ordinary end undoes, in reverse order.
 
-import { ControlListener, notify, prepareControlPath } from '../sys/index.ts'
+import { ControlListener, notify, prepareControlPath, releaseControlPath } from '../sys/index.ts'
 import { Broker } from './broker.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
@@ -20,14 +20,15 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
   try {
     const { control, controlMode } = config.broker
     const path = prepareControlPath(control)
-    undo.push(() => path.release())
+    undo.push(() => releaseControlPath(control, path))
     const sockets = new Sockets()
     sockets.open(config.names.values())
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log)
     undo.push(() => broker.close())
     const listener = ControlListener.listen(control, controlMode, (fd) => broker.accept(fd), {
-      shed: () => log.warn('a connection was closed: the table of open files is full (RLIMIT_NOFILE)'),
+      onExhausted: (errno) =>
+        log.error({ errno }, 'accepting stopped for a moment: out of descriptors or memory; see RLIMIT_NOFILE'),
     })
     undo.push(() => listener.close())
     announce(config, sockets, log)

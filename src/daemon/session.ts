@@ -94,7 +94,7 @@ export class Session {
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {
     this.inFlight.delete(id)
     this.outbox.send(encode({ id, ok: false, code, message, ...details }))
-    if (ERRORS[code].closes) this.close()
+    if (ERRORS[code].closes) this.channel.discardAndClose()
   }
 
   tell(event: object): void {

@@ -1,9 +1,9 @@
 // The sockets that the broker owns, by name. Where they come from is the seam for the keeper: `open` binds them.
 
-import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
 import { type Address, formatAddress } from '../protocol/address.ts'
+import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
-import { type BoundSocket, openSocket, restoreListener, setNonBlocking, socketFigures } from '../sys/index.ts'
+import { type BoundSocket, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
 import { isIpv6Only } from './config/ipv6-only.ts'
 import type { NameModel } from './config/model.ts'
 
@@ -56,7 +56,8 @@ export class Sockets {
   /** A worker's start changes the backlog for all (Node listens again with 511): the configured one is set back. */
   restoreBacklog(name: string): void {
     const owned = this.names.get(name)
-    for (const socket of owned?.sockets ?? []) restoreListener(socket, owned!.model.backlog)
+    for (const { fd, address } of owned?.sockets ?? [])
+      if (listens(address)) restoreBacklog(fd.fd, owned!.model.backlog)
   }
 
   /** Nobody holds the name: the next holder finds the status flags as configured, blocking unless said otherwise. */
@@ -75,6 +76,8 @@ export class Sockets {
     for (const name of [...this.names.keys()]) this.close(name)
   }
 }
+
+const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
 function optionsOf({ options, addresses, nonBlocking }: NameModel, address: Address): SocketOptions {
   const ipv6Only = isIpv6Only(address, addresses, options.bindIpv6Only ?? 'both')

@@ -62,7 +62,11 @@ function hello(broker: Broker, session: Session, id: number, request: Requests['
 
 function acquire(broker: Broker, session: Session, id: number, request: Requests['acquire']): void {
   if (!broker.processes.alive(session.process)) {
-    return session.refuse(id, 'DENIED', 'the process that made this connection has ended: make a connection of your own')
+    return session.refuse(
+      id,
+      'DENIED',
+      'the process that made this connection has ended: make a connection of your own',
+    )
   }
   const { generation, label, wait = 0 } = request
   broker.step({

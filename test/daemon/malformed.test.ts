@@ -12,7 +12,8 @@ forbidLeaks()
 const WEB = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["user:root"]'
 const ID7: [readonly number[], readonly number[]] = [str('id'), int(7)]
 const LIST: [readonly number[], readonly number[]] = [str('op'), str('list')]
-const nested = (depth: number) => Array.from({ length: depth }).reduce<readonly number[]>((inner) => array([inner]), NIL)
+const nested = (depth: number) =>
+  Array.from({ length: depth }).reduce<readonly number[]>((inner) => array([inner]), NIL)
 
 const MALFORMED: [string, Uint8Array][] = [
   ['an extension type', packet(map([ID7, LIST, [str('x'), ext(1, [0])]]))],
@@ -103,8 +104,21 @@ it('keeps the connection after an unknown verb, an unknown key and a bad value',
     message: expect.stringContaining('nmae'),
   })
   expect((await client.ask(3, 'acquire', { name: '../etc' })).message).toMatchObject({ code: 'INVALID' })
-  client.send(packet(map([[str('id'), int(4)], [str('op'), str('acquire')], [str('name'), str('web')], [str('wait'), float64(1)]])))
-  expect((await client.next()).message).toMatchObject({ id: 4, code: 'INVALID', message: expect.stringContaining('wait') })
+  client.send(
+    packet(
+      map([
+        [str('id'), int(4)],
+        [str('op'), str('acquire')],
+        [str('name'), str('web')],
+        [str('wait'), float64(1)],
+      ]),
+    ),
+  )
+  expect((await client.next()).message).toMatchObject({
+    id: 4,
+    code: 'INVALID',
+    message: expect.stringContaining('wait'),
+  })
   expect((await client.ask(5, 'list')).message).toMatchObject({ ok: true })
 })
 
@@ -113,7 +127,8 @@ it('closes a connection that uses an id again while it is in flight', async () =
   const daemon = await startDaemon({ sockets })
   const client = new RawClient(daemon.control)
   await client.hello()
-  await client.ask(1, 'acquire', { name: 'one' }).then(({ fds }) => fds.forEach((fd) => fd.close()))
+  const { fds } = await client.ask(1, 'acquire', { name: 'one' })
+  for (const fd of fds) fd.close()
   client.request(2, 'acquire', { name: 'one', wait: -1 })
   client.request(2, 'list')
   expect((await client.next()).message).toMatchObject({ id: 2, code: 'PROTOCOL' })
@@ -139,7 +154,10 @@ it('takes no descriptors, and keeps none', async () => {
     const client = new RawClient(daemon.control)
     await client.hello()
     try {
-      client.send(requestBytes(1, 'list'), Array.from({ length: 253 }, () => file.fd))
+      client.send(
+        requestBytes(1, 'list'),
+        Array.from({ length: 253 }, () => file.fd),
+      )
       expect((await client.next()).message).toMatchObject({ id: 1, code: 'PROTOCOL' })
       expect(await client.ended()).toBe(true)
     } catch (error) {
@@ -181,7 +199,10 @@ it('forgets a client that vanishes in the middle of its request', async () => {
   await until(() => daemon.fds() === before, 'the descriptors are back to what they were')
   const viewer = new RawClient(daemon.control)
   await viewer.hello()
-  await until(async () => ((await viewer.ask(1, 'holders')).message['holders'] as unknown[]).length === 0, 'no lease is left')
+  await until(
+    async () => ((await viewer.ask(1, 'holders')).message['holders'] as unknown[]).length === 0,
+    'no lease is left',
+  )
   viewer.close()
   await stopCleanly(daemon)
 })
@@ -195,7 +216,11 @@ it('cuts off a client that does not read, and serves the others meanwhile', { ti
   const other = new RawClient(daemon.control)
   await other.hello()
   expect((await other.ask(1, 'list')).message).toMatchObject({ ok: true })
-  await until(() => daemon.logs().some(({ msg }) => msg === 'connection closed: the peer does not read'), 'it is cut off', 20_000)
+  await until(
+    () => daemon.logs().some(({ msg }) => msg === 'connection closed: the peer does not read'),
+    'it is cut off',
+    20_000,
+  )
   other.close()
   deaf.close()
   await stopCleanly(daemon)

@@ -48,7 +48,10 @@ export interface DaemonOptions {
   through?: readonly string[]
 }
 
-export function writeConfig(directory: string, { sockets, broker = '' }: Pick<DaemonOptions, 'sockets' | 'broker'>): string {
+export function writeConfig(
+  directory: string,
+  { sockets, broker = '' }: Pick<DaemonOptions, 'sockets' | 'broker'>,
+): string {
   const config = join(directory, 'broker.toml')
   const text = `[broker]\ncontrol = "{dir}/control.sock"\n${broker}\n${sockets}`
   writeFileSync(config, text.replaceAll('{dir}', directory), { mode: 0o644 })
@@ -61,7 +64,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const config = writeConfig(directory, options)
   const daemon = launch(directory, config, options)
   for (let tries = 0; !daemon.logs().some(({ msg }) => msg === 'serving'); tries++) {
-    if (daemon.process.exitCode !== null || tries > 500) throw new Error(`the broker did not start:\n${daemon.stderr()}`)
+    if (daemon.process.exitCode !== null || tries > 500)
+      throw new Error(`the broker did not start:\n${daemon.stderr()}`)
     await sleep(10)
   }
   return daemon
@@ -95,7 +99,11 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     directory,
     control,
     config,
-    logs: () => text.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)),
+    logs: () =>
+      text
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line)),
     stderr: () => text,
     fds: () => readdirSync(`/proc/${pid}/fd`).length,
     rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024,

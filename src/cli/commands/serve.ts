@@ -19,7 +19,10 @@ export function addServe(program: Command, env: Env): Command {
   return program
     .command('serve')
     .description('run the broker')
-    .option('--config <file>', 'the config (default: /etc/fd-broker/broker.toml, as a user ~/.config/fd-broker/broker.toml)')
+    .option(
+      '--config <file>',
+      'the config (default: /etc/fd-broker/broker.toml, as a user ~/.config/fd-broker/broker.toml)',
+    )
     .option('--no-keeper', 'run as one process (the only mode of this version)')
     .option('--log-level <level>', 'trace, debug, info, warn, error or fatal', 'info')
     .addHelpText('after', HELP)
