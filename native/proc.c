@@ -1,0 +1,98 @@
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int result(long value)
+{
+  return value < 0 ? -errno : (int)value;
+}
+
+/* Never again on EINTR: Linux has released the number by then, and another thread may own it (close(2)). */
+int proc_close(int fd)
+{
+  return result(close(fd));
+}
+
+int proc_dup(int fd)
+{
+  return result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+int proc_open(const char *path, int flags, int mode)
+{
+  return result(open(path, flags | O_CLOEXEC, mode));
+}
+
+int proc_chmod(int fd, int mode)
+{
+  return result(fchmod(fd, (mode_t)mode));
+}
+
+int proc_chown(int fd, int uid, int gid)
+{
+  return result(fchown(fd, (uid_t)uid, (gid_t)gid));
+}
+
+int proc_stat(int fd, struct proc_stat *out)
+{
+  struct stat stat;
+  if (fstat(fd, &stat) < 0)
+    return -errno;
+  *out = (struct proc_stat){.dev = stat.st_dev, .ino = stat.st_ino, .mode = stat.st_mode, .uid = stat.st_uid};
+  return 0;
+}
+
+int proc_nonblock(int fd)
+{
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
+}
+
+int proc_set_nonblock(int fd, int on)
+{
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0)
+    return -errno;
+  return result(fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK));
+}
+
+int proc_poll(int fd, int events)
+{
+  struct pollfd one = {.fd = fd, .events = (short)events};
+  return poll(&one, 1, 0) < 0 ? -errno : one.revents;
+}
+
+/* A POSIX lock belongs to the process: a forked child does not keep it, as it would a flock. */
+int proc_lock(int fd)
+{
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  return result(fcntl(fd, F_SETLK, &lock));
+}
+
+int proc_lock_holder(int fd)
+{
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  if (fcntl(fd, F_GETLK, &lock) < 0)
+    return -errno;
+  return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+int proc_pidfd_open(int pid)
+{
+  return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int proc_pidfd_signal(int pidfd, int signal)
+{
+  return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+int proc_pidfd_getfd(int pidfd, int fd)
+{
+  return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}

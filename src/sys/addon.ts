@@ -1,0 +1,187 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+type ConstantName =
+  | `AF_${'UNSPEC' | 'UNIX' | 'INET' | 'INET6' | 'VSOCK'}`
+  | `SOCK_${'STREAM' | 'DGRAM' | 'SEQPACKET' | 'NONBLOCK'}`
+  | `SHUT_${'RD' | 'WR' | 'RDWR'}`
+  | 'SOL_SOCKET'
+  | `IPPROTO_${'IP' | 'IPV6' | 'TCP'}`
+  | `SO_${'ACCEPTCONN' | 'BINDTODEVICE' | 'BROADCAST' | 'COOKIE' | 'DOMAIN' | 'ERROR' | 'KEEPALIVE' | 'LINGER'}`
+  | `SO_${'LOCK_FILTER' | 'MARK' | 'MEMINFO' | 'NETNS_COOKIE' | 'PASSCRED' | 'PASSRIGHTS' | 'PASSSEC' | 'PEERCRED'}`
+  | `SO_${'PEERGROUPS' | 'PEERPIDFD' | 'PRIORITY' | 'PROTOCOL' | 'RCVBUF' | 'RCVBUFFORCE' | 'REUSEADDR'}`
+  | `SO_${'REUSEPORT' | 'SNDBUF' | 'SNDBUFFORCE' | 'TIMESTAMP' | 'TIMESTAMPNS' | 'TYPE' | 'ATTACH_FILTER'}`
+  | `SO_${'BINDTOIFINDEX' | 'BUSY_POLL' | 'DETACH_FILTER' | 'DONTROUTE' | 'GET_FILTER' | 'INCOMING_CPU'}`
+  | `SO_${'MAX_PACING_RATE' | 'OOBINLINE' | 'PEEK_OFF' | 'RCVLOWAT' | 'RCVTIMEO' | 'SNDTIMEO' | 'TXTIME' | 'ZEROCOPY'}`
+  | 'SO_DETACH_REUSEPORT_BPF'
+  | `IP_${'FREEBIND' | 'MINTTL' | 'MTU_DISCOVER' | 'OPTIONS' | 'PKTINFO' | 'RECVERR' | 'TOS' | 'TRANSPARENT' | 'TTL'}`
+  | `IPV6_${'FREEBIND' | 'MINHOPCOUNT' | 'RECVPKTINFO' | 'TCLASS' | 'TRANSPARENT' | 'UNICAST_HOPS' | 'V6ONLY'}`
+  | `TCP_${'CONGESTION' | 'CORK' | 'DEFER_ACCEPT' | 'FASTOPEN' | 'INFO' | 'KEEPCNT' | 'KEEPIDLE' | 'KEEPINTVL'}`
+  | `TCP_${'LINGER2' | 'MAXSEG' | 'NODELAY' | 'NOTSENT_LOWAT' | 'QUICKACK' | 'SAVE_SYN' | 'SYNCNT' | 'USER_TIMEOUT'}`
+  | `TCP_${'WINDOW_CLAMP' | 'INFO_STATE' | 'INFO_UNACKED' | 'INFO_SACKED'}`
+  | `SK_MEMINFO_${'RMEM_ALLOC' | 'RCVBUF' | 'DROPS'}`
+  | `VMADDR_${'CID' | 'PORT'}_ANY`
+  | `O_${'RDONLY' | 'RDWR' | 'CREAT' | 'EXCL' | 'NOFOLLOW' | 'PATH' | 'DIRECTORY' | 'NONBLOCK'}`
+  | `POLL${'IN' | 'OUT' | 'ERR' | 'HUP' | 'RDHUP'}`
+  | `UV_${'READABLE' | 'WRITABLE' | 'DISCONNECT'}`
+  | `SCM_${'FDS_MAX' | 'META_LENGTH' | 'TRUNCATED' | 'CONTROL_TRUNCATED' | 'HAS_CREDENTIALS'}`
+
+export type ErrnoName =
+  | 'EPERM'
+  | 'ENOENT'
+  | 'ESRCH'
+  | 'EINTR'
+  | 'EIO'
+  | 'ENXIO'
+  | 'E2BIG'
+  | 'EBADF'
+  | 'ECHILD'
+  | 'EAGAIN'
+  | 'ENOMEM'
+  | 'EACCES'
+  | 'EFAULT'
+  | 'EBUSY'
+  | 'EEXIST'
+  | 'EXDEV'
+  | 'ENODEV'
+  | 'ENOTDIR'
+  | 'EISDIR'
+  | 'EINVAL'
+  | 'ENFILE'
+  | 'EMFILE'
+  | 'ENOTTY'
+  | 'EFBIG'
+  | 'ENOSPC'
+  | 'ESPIPE'
+  | 'EROFS'
+  | 'EMLINK'
+  | 'EPIPE'
+  | 'EDOM'
+  | 'ERANGE'
+  | 'EDEADLK'
+  | 'ENAMETOOLONG'
+  | 'ENOLCK'
+  | 'ENOSYS'
+  | 'ENOTEMPTY'
+  | 'ELOOP'
+  | 'EPROTO'
+  | 'EBADMSG'
+  | 'EOVERFLOW'
+  | 'EUSERS'
+  | 'ENOTSOCK'
+  | 'EDESTADDRREQ'
+  | 'EMSGSIZE'
+  | 'EPROTOTYPE'
+  | 'ENOPROTOOPT'
+  | 'EPROTONOSUPPORT'
+  | 'ESOCKTNOSUPPORT'
+  | 'EOPNOTSUPP'
+  | 'EPFNOSUPPORT'
+  | 'EAFNOSUPPORT'
+  | 'EADDRINUSE'
+  | 'EADDRNOTAVAIL'
+  | 'ENETDOWN'
+  | 'ENETUNREACH'
+  | 'ENETRESET'
+  | 'ECONNABORTED'
+  | 'ECONNRESET'
+  | 'ENOBUFS'
+  | 'EISCONN'
+  | 'ENOTCONN'
+  | 'ESHUTDOWN'
+  | 'ETOOMANYREFS'
+  | 'ETIMEDOUT'
+  | 'ECONNREFUSED'
+  | 'EHOSTDOWN'
+  | 'EHOSTUNREACH'
+  | 'EALREADY'
+  | 'EINPROGRESS'
+  | 'ESTALE'
+  | 'EDQUOT'
+  | 'ECANCELED'
+  | 'EOWNERDEAD'
+
+export interface SocketName {
+  family: number
+  text: string
+  port: number
+}
+
+export interface FileStat {
+  dev: number
+  ino: number
+  mode: number
+  uid: number
+}
+
+export interface NativePoll {
+  start(events: number): number
+  stop(): void
+  close(): void
+  ref(): void
+  unref(): void
+}
+
+/** The system calls. A number is the call's result, or -errno. */
+export interface Addon {
+  readonly constants: Readonly<Record<ConstantName, number>> & { readonly errno: Readonly<Record<ErrnoName, number>> }
+  readonly Poll: new (fd: number, callback: (status: number, events: number) => void) => NativePoll
+  strerror(errno: number): string
+
+  close(fd: number): number
+  closeLater(fd: number): number
+  dup(fd: number): number
+  open(path: string, flags: number, mode: number): number
+  fchmod(fd: number, mode: number): number
+  fchown(fd: number, uid: number, gid: number): number
+  fstat(fd: number): FileStat | number
+  nonblock(fd: number): number
+  setNonblock(fd: number, on: 0 | 1): number
+  /** poll(2) without waiting: the events of now. */
+  poll(fd: number, events: number): number
+  lock(fd: number): number
+  /** The pid that holds the lock, 0 if nobody does. */
+  lockHolder(fd: number): number
+
+  pidfdOpen(pid: number): number
+  pidfdSignal(pidfd: number, signal: number): number
+  pidfdGetfd(pidfd: number, fd: number): number
+
+  socket(domain: number, type: number, protocol: number): number
+  bind(fd: number, family: number, text: string, port: number): number
+  connect(fd: number, family: number, text: string, port: number): number
+  listen(fd: number, backlog: number): number
+  accept(fd: number): number
+  shutdown(fd: number, how: number): number
+  setsockopt(fd: number, level: number, name: number, value: number | Uint8Array): number
+  /** Fills `value`; the result is the length that the kernel wrote. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array): number
+  getsockname(fd: number): SocketName | number
+  getpeername(fd: number): SocketName | number
+  /** Bytes sent that the peer has not read (SIOCOUTQ). */
+  unsent(fd: number): number
+  /** Fills `meta` with [flags, nfds, pid, uid, gid, fd…]. */
+  recv(fd: number, bytes: Uint8Array, limit: number, meta: Int32Array): number
+  send(fd: number, bytes: Uint8Array, fds: Int32Array | null): number
+  sendTo(fd: number, bytes: Uint8Array, fds: Int32Array | null, family: number, text: string, port: number): number
+  /** Fills `figures` with [rqueue, wqueue, shutdown, state]. */
+  unixDiag(inode: number, figures: Uint32Array): number
+}
+
+/** From src/sys and from dist/sys alike, the package's root is two up. */
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
+
+function load(): Addon {
+  const require = createRequire(import.meta.url)
+  try {
+    return require('node-gyp-build')(packageRoot) as Addon
+  } catch (cause) {
+    const where = `${process.platform}-${process.arch}`
+    throw new Error(`fd-broker has no native addon for ${where} in ${packageRoot}; build it there: npm run build`, {
+      cause,
+    })
+  }
+}
+
+export const addon = load()
+export const constants = addon.constants

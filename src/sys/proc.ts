@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+
+export interface ProcessStatus {
+  uid: number
+  startTime: number
+}
+
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** The program's name may hold blanks and parentheses, so the fields are counted from the last parenthesis. */
+export function parseStartTime(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return Number(fields[22 - 3])
+}
+
+/** The effective uid, which is what SO_PEERCRED carries too. */
+export function parseUid(status: string): number {
+  return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1])
+}
+
+export function readProcess(pid: number): ProcessStatus | undefined {
+  const stat = readText(`/proc/${pid}/stat`)
+  const status = readText(`/proc/${pid}/status`)
+  if (stat === undefined || status === undefined) return undefined
+  return { uid: parseUid(status), startTime: parseStartTime(stat) }
+}
