@@ -2,10 +2,9 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import type { SocketOptions } from '../protocol/socket-options.ts'
 import { type BoundSocket, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
-import { isIpv6Only } from './config/ipv6-only.ts'
 import type { NameModel } from './config/model.ts'
+import { optionsFor } from './config/options-for.ts'
 
 interface Owned {
   model: NameModel
@@ -79,15 +78,10 @@ export class Sockets {
 
 const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
-function optionsOf({ options, addresses, nonBlocking }: NameModel, address: Address): SocketOptions {
-  const ipv6Only = isIpv6Only(address, addresses, options.bindIpv6Only ?? 'both')
-  return { ...options, bindIpv6Only: ipv6Only ? 'ipv6-only' : 'both', ...(nonBlocking === true && { nonBlocking }) }
-}
-
 function openName(model: NameModel): Owned {
   const sockets: BoundSocket[] = []
   try {
-    for (const address of model.addresses) sockets.push(openSocket(address, optionsOf(model, address), model.backlog))
+    for (const address of model.addresses) sockets.push(openSocket(address, optionsFor(model, address), model.backlog))
   } catch (error) {
     for (const socket of sockets) socket.close()
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })

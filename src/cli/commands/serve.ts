@@ -43,7 +43,8 @@ async function start({ config: file, logLevel }: ServeOptions, env: Env): Promis
     for (const warning of result.warnings) output.log.warn(formatFault(warning))
     return await serve(result.config, output.log, env.signals)
   } catch (error) {
-    output.log.fatal({ err: error }, `cannot start: ${(error as Error).message}`)
+    output.log.debug({ err: error }, 'where it failed')
+    output.log.fatal(`cannot start: ${(error as Error).message}`)
     return EXIT_SYSTEM
   } finally {
     output.flush()
