@@ -3,6 +3,7 @@
 import { Unpackr } from 'msgpackr/pack'
 import { BrokerError } from './errors.ts'
 import { inspect } from './gate.ts'
+import { REPLY_MAX, REQUEST_MAX } from './limits.ts'
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false, int64AsType: 'auto' })
 
@@ -21,7 +22,7 @@ export interface Malformed {
 /** Decodes a request. `truncated`: the packet was longer than a request may be, and `bytes` is its beginning. */
 export function decodeRequest(bytes: Uint8Array, truncated: boolean): DecodedRequest | Malformed {
   const { fault, id, floats } = inspect(bytes)
-  if (truncated) return { id, fault: 'the packet is too long' }
+  if (truncated || bytes.length > REQUEST_MAX) return { id, fault: `the packet is longer than ${REQUEST_MAX} bytes` }
   if (fault !== undefined) return { id, fault }
   if (id === undefined) return { id, fault: 'it has no `id` that is an unsigned 32-bit integer' }
   return { id, body: unpackr.unpack(bytes) as Record<string, unknown>, floats }
@@ -29,7 +30,8 @@ export function decodeRequest(bytes: Uint8Array, truncated: boolean): DecodedReq
 
 /** Decodes an answer or event from a broker; throws PROTOCOL. */
 export function decodeMessage(bytes: Uint8Array, truncated: boolean): Record<string, unknown> {
-  const { fault } = truncated ? { fault: 'the packet is too long' } : inspect(bytes)
+  const tooLong = truncated || bytes.length > REPLY_MAX
+  const { fault } = tooLong ? { fault: `it is longer than ${REPLY_MAX} bytes` } : inspect(bytes)
   if (fault !== undefined) throw new BrokerError('PROTOCOL', `the broker sent a packet that is malformed: ${fault}`)
   return unpackr.unpack(bytes) as Record<string, unknown>
 }

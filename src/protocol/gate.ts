@@ -7,6 +7,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { NESTING_MAX } from './limits.ts'
+import { quote } from './quote.ts'
 
 export interface Inspection {
   /** What is malformed, first fault first; undefined when the packet may be decoded. */
@@ -157,7 +158,7 @@ class Walk implements Inspection {
     for (let i = 0; i < count && this.at <= this.bytes.length; i++) {
       const key = this.mapKey(depth)
       if (key !== undefined) {
-        if (seen.has(key)) this.fail(`the key ${JSON.stringify(key)} occurs twice`)
+        if (seen.has(key)) this.fail(`the key ${quote(Buffer.from(key, 'latin1').toString())} occurs twice`)
         seen.add(key)
         if (depth === 1) this.topLevel(key)
       }
@@ -179,7 +180,7 @@ class Walk implements Inspection {
     this.skipping = false
   }
 
-  /** The key that begins here, or undefined (and a fault) when it is not a string. */
+  /** The bytes of the key that begins here, one character each, or undefined (and a fault) when it is not a string. */
   private mapKey(depth: number): string | undefined {
     const type = this.bytes[this.at] ?? 0
     const isString = (type >= 0xa0 && type <= 0xbf) || (type >= 0xd9 && type <= 0xdb)
@@ -187,7 +188,7 @@ class Walk implements Inspection {
     const start = this.at + (type <= 0xbf ? 1 : 1 + (1 << (type - 0xd9)))
     this.value(depth + 1)
     if (!isString || this.at > this.bytes.length) return undefined
-    return String.fromCharCode(...this.bytes.subarray(start, this.at))
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, this.at - start).toString('latin1')
   }
 
   private topLevel(key: string): void {

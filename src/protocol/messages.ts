@@ -2,6 +2,7 @@
 
 import { GENERATION_MAX, LABEL_MAX, MILLISECONDS_MAX, NAME_MAX, TOKEN_MAX } from './limits.ts'
 import { generationFault, nameFault } from './names.ts'
+import { quote } from './quote.ts'
 
 export const DRAIN_SIGNALS = ['TERM', 'INT', 'QUIT', 'HUP', 'USR1', 'USR2', 'WINCH'] as const
 export type DrainSignal = (typeof DRAIN_SIGNALS)[number]
@@ -107,13 +108,14 @@ const oneOf =
   (value) =>
     words.includes(value as string) ? undefined : `must be one of ${words.join(', ')}`
 
-/** Text that reaches terminals and logs: no C0 or C1 control characters, no line or paragraph separators. */
+/** Text that reaches terminals and logs: no C0 or C1 control characters, no line or paragraph separators, no lone surrogates. */
 const text =
   (maxBytes: number): Check =>
   (value) => {
     if (typeof value !== 'string') return 'must be a string'
     if (Buffer.byteLength(value) > maxBytes) return `must be at most ${maxBytes} bytes of UTF-8`
-    return /[\p{Cc}\u2028\u2029]/u.test(value) ? 'must not hold control characters' : undefined
+    if (/[\p{Cc}\u2028\u2029]/u.test(value)) return 'must not hold control characters'
+    return /\p{Surrogate}/u.test(value) ? 'must be valid Unicode' : undefined
   }
 
 const name: Check = (value) => {
@@ -185,7 +187,7 @@ export function shapeFault(op: Op, body: Record<string, unknown>, floats: readon
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined
     if (field === undefined) {
       const known = Object.keys(fields).join(', ')
-      return `${op}: unknown key ${JSON.stringify(key)}; ${known === '' ? 'it takes none' : `it takes ${known}`}`
+      return `${op}: unknown key ${quote(key)}; ${known === '' ? 'it takes none' : `it takes ${known}`}`
     }
     const fault = floats.includes(key) ? 'must not be a float' : field.check(body[key])
     if (fault !== undefined) return `${op}: ${key} ${fault}`

@@ -1,4 +1,4 @@
-// The grammar of names (design of LISTEN_FDNAMES: no colon) and of generation labels.
+// The grammar of names (no colon, so that they fit into LISTEN_FDNAMES) and of generation labels.
 
 import { GENERATION_MAX, NAME_MAX } from './limits.ts'
 

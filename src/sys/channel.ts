@@ -39,6 +39,8 @@ const { EAGAIN, EINTR, ETOOMANYREFS, ENOBUFS, ENOMEM, EPIPE, ECONNRESET, ENOTCON
 /** The kernel says nothing when descriptors in flight or memory become fewer, so these are tried again by the clock. */
 const retriable = new Set([ETOOMANYREFS, ENOBUFS, ENOMEM])
 const RETRY_MS = 10
+/** Packets of a peer that is being closed; more than its send buffer holds of the smallest. */
+const DISCARDED_MOST = 1024
 const peerGone = new Set([EPIPE, ECONNRESET, ENOTCONN])
 
 function waits(errno: number): boolean {
@@ -148,6 +150,19 @@ export class Channel {
 
   close(): void {
     this.#end(undefined)
+  }
+
+  /**
+   * Closes after an answer that the peer is to read: input left unread would reach it as ECONNRESET before that answer does
+   * (net/unix/af_unix.c, unix_release_sock), so what is there is taken off first.
+   */
+  discardAndClose(): void {
+    for (let taken = 0; taken < DISCARDED_MOST && !this.closed; taken++) {
+      const { result, fds, credentials } = receive(this.fd, this.#options.receiveLimit)
+      for (const fd of fds) fd.closeLater()
+      if (result < 0 || (result === 0 && !credentials)) break
+    }
+    this.close()
   }
 
   ref(): void {

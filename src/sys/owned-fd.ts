@@ -1,6 +1,18 @@
 import { addon } from './addon.ts'
 import { check } from './system-error.ts'
 
+/** Copies of all, or of none. */
+export function dupAll(fds: Iterable<number>): OwnedFd[] {
+  const copies: OwnedFd[] = []
+  try {
+    for (const fd of fds) copies.push(new OwnedFd(check(addon.dup(fd), 'dup')))
+    return copies
+  } catch (error) {
+    for (const copy of copies) copy.close()
+    throw error
+  }
+}
+
 /** A descriptor and its one owner: whoever has the OwnedFd closes it, or releases it to another owner, once. */
 export class OwnedFd implements Disposable {
   #fd: number

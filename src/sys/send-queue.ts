@@ -1,6 +1,4 @@
-import { addon } from './addon.ts'
-import { OwnedFd } from './owned-fd.ts'
-import { check } from './system-error.ts'
+import { dupAll, type OwnedFd } from './owned-fd.ts'
 
 export interface QueuedMessage {
   bytes: Uint8Array
@@ -21,13 +19,7 @@ export class SendQueue {
   }
 
   add(bytes: Uint8Array, fds: Int32Array | null): void {
-    const owned: OwnedFd[] = []
-    try {
-      for (const fd of fds ?? []) owned.push(new OwnedFd(check(addon.dup(fd), 'dup')))
-    } catch (error) {
-      for (const fd of owned) fd.close()
-      throw error
-    }
+    const owned = dupAll(fds ?? [])
     const numbers = fds && Int32Array.from(owned, (fd) => fd.fd)
     this.#messages.push({ bytes: Uint8Array.from(bytes), owned, fds: numbers })
     this.#bytes += bytes.length

@@ -358,7 +358,6 @@ say(n, fds); wait()`
   it('gets all in order when it reads at last, the queue having its own bytes and descriptors', async () => {
     const count = 3000
     let python!: ReturnType<typeof startPython>
-    let client!: Channel
     const server = await serve((path) => {
       python = startPython(connectPeer + reader, [path, String(count)])
     })

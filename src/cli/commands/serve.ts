@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { systemConfigEnv } from '../../daemon/config/config-env.ts'
+import { defaultConfigPath } from '../../daemon/config/default-path.ts'
+import { formatFault, formatFaults } from '../../daemon/config/fault.ts'
+import { readConfig } from '../../daemon/config/read-config.ts'
+import { chooseFormat, openLog } from '../../daemon/log.ts'
+import { serve } from '../../daemon/serve.ts'
+import type { Env } from '../env.ts'
+import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../run.ts'
+
+const STDERR = 2
+
+interface ServeOptions {
+  config?: string
+  logLevel: string
+}
+
+export function addServe(program: Command, env: Env): Command {
+  return program
+    .command('serve')
+    .description('run the broker')
+    .option(
+      '--config <file>',
+      'the config (default: /etc/fd-broker/broker.toml, as a user ~/.config/fd-broker/broker.toml)',
+    )
+    .option('--no-keeper', 'run as one process (the only mode of this version)')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or fatal', 'info')
+    .addHelpText('after', HELP)
+    .action(async (options: ServeOptions) => {
+      const status = await start(options, env)
+      if (status !== 0) throw new Exit(status)
+    })
+}
+
+async function start({ config: file, logLevel }: ServeOptions, env: Env): Promise<number> {
+  const result = readConfig(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
+  if ('faults' in result) {
+    env.stderr.write(`${formatFaults(result.faults)}\n`)
+    return EXIT_USAGE
+  }
+  const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
+  try {
+    for (const warning of result.warnings) output.log.warn(formatFault(warning))
+    return await serve(result.config, output.log, env.signals)
+  } catch (error) {
+    output.log.debug({ err: error }, 'where it failed')
+    output.log.fatal(`cannot start: ${(error as Error).message}`)
+    return EXIT_SYSTEM
+  } finally {
+    output.flush()
+  }
+}
+
+const HELP = `
+SIGTERM or SIGINT asks the holders to drain and waits for them, at most drain_timeout; a second one ends at once.
+
+Examples:
+  fd-broker serve
+  fd-broker serve --config ./broker.toml --log-level debug`

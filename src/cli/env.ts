@@ -1,0 +1,40 @@
+// Everything that a command touches outside itself, so that a test can call it with its own.
+
+import { type Broker, connect } from '../client/index.ts'
+import type { Signals, StopSignal } from '../daemon/serve.ts'
+
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+export interface Env {
+  stdout: Output
+  stderr: Output
+  variables: NodeJS.ProcessEnv
+  uid: number
+  now(): number
+  connect(socket: string | undefined): Broker
+  signals: Signals
+}
+
+export function processEnv(): Env {
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    variables: process.env,
+    uid: process.getuid?.() ?? -1,
+    now: Date.now,
+    connect: (socket) => connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
+    signals: { onStop: onStopSignal },
+  }
+}
+
+function onStopSignal(stop: (signal: StopSignal) => void): () => void {
+  const listener = (signal: NodeJS.Signals) => stop(signal as StopSignal)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener)
+  return () => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener)
+  }
+}

@@ -1,0 +1,72 @@
+// The command line: commander parses it by the table of commands; errors become one line and an exit status of the table.
+
+import { Command, CommanderError } from 'commander'
+import { BrokerError, ERRORS } from '../protocol/errors.ts'
+import { VERSION } from '../protocol/version.ts'
+import { COMMANDS } from './commands.ts'
+import type { Env } from './env.ts'
+
+/** Wrong usage or a bad config. */
+export const EXIT_USAGE = 100
+/** The system failed. */
+export const EXIT_SYSTEM = 111
+
+/** An end with this status, everything having been said. */
+export class Exit extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`exit ${status}`)
+    this.status = status
+  }
+}
+
+/** Runs one command line; resolves to its exit status. Never throws. */
+export async function run(argv: readonly string[], env: Env): Promise<number> {
+  try {
+    await program(env).parseAsync(argv, { from: 'user' })
+    return 0
+  } catch (error) {
+    return report(error, env)
+  }
+}
+
+function program(env: Env): Command {
+  const program = new Command('fd-broker')
+    .description('Owns listening sockets and passes them, by name, to the processes that serve them.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .option(
+      '--socket <path>',
+      'control socket of the broker (default: $FD_BROKER_SOCKET, else the system’s, else yours)',
+    )
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => env.stdout.write(text), writeErr: (text) => env.stderr.write(text) })
+  for (const add of COMMANDS) {
+    add(program, env).exitOverride().configureOutput(program.configureOutput()).helpOption('-h, --help', 'show help')
+  }
+  return program
+}
+
+const EXAMPLES = `
+Examples:
+  fd-broker check /etc/fd-broker/broker.toml      is the config right?
+  fd-broker serve --config ./broker.toml          run the broker
+  fd-broker list                                  what it owns, and how full the queues are
+  fd-broker holders web --json                    who holds web, for a program
+
+Exit status: 0 done, 1 refused, 100 wrong usage or bad config, 111 the system failed.`
+
+function report(error: unknown, env: Env): number {
+  if (error instanceof Exit) return error.status
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+  const say = (text: string) => env.stderr.write(`fd-broker: ${text}\n`)
+  if (error instanceof BrokerError) {
+    say(`${error.code}: ${error.message}`)
+    return ERRORS[error.code].exit
+  }
+  say(error instanceof Error ? error.message : String(error))
+  return EXIT_SYSTEM
+}

@@ -1,0 +1,41 @@
+// The interpreter of the lease table: the only place where a lease changes its state and a generation its counts.
+
+import type { ErrorCode } from '../protocol/errors.ts'
+import { ACTIONS } from './lease-actions.ts'
+import { LEASE_TABLE, type LeaseEvent } from './lease-table.ts'
+import type { Lease } from './registry.ts'
+import type { Turn } from './turn.ts'
+import type { Ask, DrainReason, HolderInfo, LeaseState } from './types.ts'
+
+/** What comes with a lease event; which fields are there depends on the event. */
+export interface Cause {
+  ask?: Ask
+  code?: ErrorCode
+  message?: string
+  reason?: DrainReason
+  deadline?: number
+  text?: string
+  holder?: HolderInfo
+}
+
+export function fire(turn: Turn, lease: Lease, event: LeaseEvent, cause: Cause = {}): void {
+  const row = LEASE_TABLE[lease.state][event]
+  if (row.end) lease.ended = row.end
+  if (row.next !== lease.state) enter(turn, lease, row.next)
+  for (const action of row.do) ACTIONS[action](turn, lease, cause)
+  turn.touched.add(lease.name)
+}
+
+function enter(turn: Turn, lease: Lease, next: LeaseState): void {
+  count(lease, -1)
+  lease.state = next
+  lease.since = turn.now
+  count(lease, 1)
+}
+
+function count(lease: Lease, by: 1 | -1): void {
+  const { generation, name, state } = lease
+  if (!generation || state === 'waiting' || state === 'ended') return
+  generation[state] += by
+  if (state === 'draining') name.draining += by
+}

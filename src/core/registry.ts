@@ -1,0 +1,143 @@
+// The data of the core. Maps and sets only, so that a grant costs the same with one lease and with a million.
+
+import type {
+  AcquireEvent,
+  Ask,
+  ConnectionId,
+  DrainReason,
+  EndReason,
+  HolderInfo,
+  LeaseState,
+  NameConfig,
+  ProcessKey,
+  Signal,
+} from './types.ts'
+
+/** Ended leases that are remembered, so that their owners learn why they ended. */
+export const ENDED_REMEMBERED = 4096
+
+export interface Generation {
+  /** Registry-wide, growing: a higher one is younger. */
+  readonly seq: number
+  readonly label: string
+  state: 'current' | 'pending' | 'superseded' | 'rolled-back'
+  readonly leases: Set<Lease>
+  granted: number
+  ready: number
+  draining: number
+  /** Leases not ended whose `ready` has been answered: they may accept. */
+  serving: number
+}
+
+export interface Name {
+  config: NameConfig
+  current: Generation
+  /** Oldest first. */
+  readonly pending: Set<Generation>
+  /** Oldest first: the current one, the pending ones, and others as long as they have leases. */
+  readonly generations: Set<Generation>
+  /** Superseded labels and what superseded them, the oldest first. */
+  readonly superseded: Map<string, string>
+  /** Waiters by lane: all of one lane wait for the same thing. First come, first served within each. */
+  readonly lanes: Map<string, Set<Lease>>
+  /** Leases that said ready and have not been told that they may accept, or ask again. */
+  readonly unsettled: Set<Lease>
+  paused: boolean
+  removed: boolean
+  draining: number
+  nextLabel: number
+}
+
+export interface Lease {
+  /** 0 until it is granted, so that ids grow in the order of grants. */
+  id: number
+  /** The place in the waiting line. */
+  readonly ticket: number
+  readonly name: Name
+  readonly asked: AcquireEvent
+  state: LeaseState
+  since: number
+  holder: HolderInfo
+  /** Whether the connection that it was taken on is open. */
+  open: boolean
+  generation: Generation | undefined
+  /** It has been told that it may accept. */
+  serving: boolean
+  /** `ready` requests that are not answered yet. */
+  held: Ask[]
+  draining?: { reason: DrainReason; deadline: number; enforced: boolean }
+  ended?: EndReason
+  status?: string
+}
+
+/** The signals still due to a process that did not go in time; kept beyond the end of a lease that was taken away. */
+export interface Pursuit {
+  readonly lease: number
+  readonly process: ProcessKey
+  readonly signals: Signal[]
+}
+
+export interface Registry {
+  readonly names: Map<string, Name>
+  readonly leases: Map<number, Lease>
+  readonly waiting: Map<number, Lease>
+  readonly ended: Map<number, Lease>
+  readonly byConnection: Map<ConnectionId, Set<Lease>>
+  readonly byProcess: Map<ProcessKey, Set<Lease>>
+  readonly byGeneration: Map<number, Name>
+  readonly pursuits: Map<number, Pursuit>
+  readonly timers: Set<string>
+  nextLease: number
+  nextTicket: number
+  nextGeneration: number
+  closing: boolean
+}
+
+/** `nextLease` continues after a restart of the broker, so that ids only grow. */
+export function createRegistry(nextLease = 1): Registry {
+  return {
+    names: new Map(),
+    leases: new Map(),
+    waiting: new Map(),
+    ended: new Map(),
+    byConnection: new Map(),
+    byProcess: new Map(),
+    byGeneration: new Map(),
+    pursuits: new Map(),
+    timers: new Set(),
+    nextLease,
+    nextTicket: 1,
+    nextGeneration: 1,
+    closing: false,
+  }
+}
+
+export function attach<K>(index: Map<K, Set<Lease>>, key: K, lease: Lease): void {
+  const set = index.get(key)
+  if (set) set.add(lease)
+  else index.set(key, new Set([lease]))
+}
+
+export function detach<K>(index: Map<K, Set<Lease>>, key: K, lease: Lease): void {
+  const set = index.get(key)
+  if (set?.delete(lease) && set.size === 0) index.delete(key)
+}
+
+export function rememberEnded(registry: Registry, lease: Lease): void {
+  registry.ended.set(lease.id, lease)
+  if (registry.ended.size <= ENDED_REMEMBERED) return
+  for (const oldest of registry.ended.keys()) {
+    registry.ended.delete(oldest)
+    return
+  }
+}
+
+/** All leases of a name that are granted and not ended. */
+export function* leasesOf(name: Name): Generator<Lease> {
+  for (const generation of [...name.generations]) yield* [...generation.leases]
+}
+
+export function hasHolder(name: Name): boolean {
+  for (const generation of name.generations) if (generation.leases.size > 0) return true
+  return false
+}

@@ -1,0 +1,103 @@
+// The text of a rule, as it stands in the config: "user:app exe:/usr/bin/node".
+
+import type { Condition, Rule } from './policy.ts'
+
+export interface Accounts {
+  user(name: string): number | undefined
+  group(name: string): number | undefined
+}
+
+export interface Fault {
+  fault: string
+}
+
+/** 2^32 - 1 is the kernel's "no id". */
+const ID_MAX = 0xffff_fffe
+
+type Parse = (value: string, accounts: Accounts) => Condition | Fault
+
+const CONDITIONS: Record<Exclude<Condition['kind'], 'any'>, Parse> = {
+  user(value, accounts) {
+    const uid = idOf(value, accounts.user)
+    return uid === undefined ? { fault: `there is no user ${value}: create it, or name a uid` } : { kind: 'user', uid }
+  },
+  group(value, accounts) {
+    const gid = idOf(value, accounts.group)
+    return gid === undefined
+      ? { fault: `there is no group ${value}: create it, or name a gid` }
+      : { kind: 'group', gid }
+  },
+  exe: (path) =>
+    path.startsWith('/')
+      ? { kind: 'exe', path }
+      : { fault: `exe:${path} must be an absolute path, such as exe:/usr/bin/node` },
+  unit: (unit) => ({ kind: 'unit', unit }),
+  cgroup: (prefix) =>
+    prefix.startsWith('/')
+      ? { kind: 'cgroup', prefix }
+      : { fault: `cgroup:${prefix} must begin with /, such as cgroup:/system.slice` },
+  token: (name) => ({ kind: 'token', name }),
+}
+
+const KINDS = [...Object.keys(CONDITIONS), 'any']
+
+export function parseRule(text: string, accounts: Accounts): Rule | Fault {
+  const words = text.split(/\s+/).filter((word) => word !== '')
+  if (words.length === 0) return { fault: 'the rule is empty: name a condition, such as user:www-data or any' }
+  if (words.includes('any')) {
+    return words.length === 1
+      ? [{ kind: 'any' }]
+      : { fault: '"any" must stand alone: it allows everyone, remove it or the rest' }
+  }
+  const rule: Condition[] = []
+  for (const word of words) {
+    const parsed = parseCondition(word, accounts)
+    if ('fault' in parsed) return parsed
+    rule.push(parsed)
+  }
+  return rule
+}
+
+function parseCondition(word: string, accounts: Accounts): Condition | Fault {
+  const colon = word.indexOf(':')
+  const kind = colon === -1 ? word : word.slice(0, colon)
+  const value = colon === -1 ? '' : word.slice(colon + 1)
+  if (!Object.hasOwn(CONDITIONS, kind)) return { fault: `${kind}: is no condition: ${suggestion(kind)}` }
+  if (value === '')
+    return { fault: `${kind}: needs a value, such as ${kind}:${EXAMPLES[kind as keyof typeof CONDITIONS]}` }
+  return CONDITIONS[kind as keyof typeof CONDITIONS](value, accounts)
+}
+
+const EXAMPLES: Record<keyof typeof CONDITIONS, string> = {
+  user: 'www-data',
+  group: 'web',
+  exe: '/usr/bin/node',
+  unit: 'web.service',
+  cgroup: '/system.slice',
+  token: 'deploy',
+}
+
+function idOf(text: string, resolve: (name: string) => number | undefined): number | undefined {
+  if (!/^[0-9]+$/.test(text)) return resolve(text)
+  const id = Number(text)
+  return id <= ID_MAX ? id : undefined
+}
+
+function suggestion(kind: string): string {
+  const nearest = KINDS.map((known) => ({ known, far: distance(kind, known) })).sort((a, b) => a.far - b.far)[0]!
+  return nearest.far <= 2 ? `did you mean "${nearest.known}"?` : `the conditions are ${KINDS.join(', ')}`
+}
+
+/** Levenshtein's: how many letters must be added, dropped or changed. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const line = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const change = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
+      line.push(Math.min(change, previous[column]! + 1, line[column - 1]! + 1))
+    }
+    previous = line
+  }
+  return previous[b.length]!
+}

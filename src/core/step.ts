@@ -1,0 +1,151 @@
+// The core's only door: one event in, the effects out, in the order in which they must be performed.
+
+import { acquire } from './acquire.ts'
+import { configure, removeLate } from './configure.ts'
+import { drain, rollBackLate } from './generations.ts'
+import { fire } from './lease-life.ts'
+import { deniedLeaseMessage, unknownLeaseMessage, unknownNameMessage } from './messages.ts'
+import { notify } from './notify.ts'
+import { findOwn } from './own-lease.ts'
+import { continuePursuit, endPursuitsOf } from './pursuit.ts'
+import { detach, type Lease, leasesOf, type Name, type Registry } from './registry.ts'
+import { settle } from './settle.ts'
+import { publish, refuse, reply, type Turn } from './turn.ts'
+import type { Ask, ConnectionId, Context, CoreEvent, Effect, LeaseRequest, MaybeAsk } from './types.ts'
+
+type EventOf<T extends CoreEvent['type']> = Extract<CoreEvent, { type: T }>
+type Handlers = { [T in CoreEvent['type']]: (turn: Turn, event: EventOf<T>) => void }
+
+const HANDLERS: Handlers = {
+  acquire,
+  ready: (turn, event) => onLease(turn, event, 'ready'),
+  release: (turn, event) => onLease(turn, event, 'release'),
+  undelivered(turn, { lease }) {
+    const found = turn.registry.leases.get(lease)
+    if (found) fire(turn, found, 'undelivered')
+  },
+  hangup(turn, { connection }) {
+    for (const lease of loseConnection(turn, connection)) {
+      fire(turn, lease, lease.asked.bind === 'process' ? 'disconnect' : 'hangup')
+    }
+  },
+  evict(turn, { connection }) {
+    for (const lease of loseConnection(turn, connection)) fire(turn, lease, 'evict')
+  },
+  exit,
+  timer(turn, { key }) {
+    if (turn.registry.timers.delete(key)) onTimer(turn, key)
+  },
+  notify,
+  drain: drainTarget,
+  pause(turn, event) {
+    const name = named(turn, event)
+    if (!name) return
+    name.paused = true
+    publish(turn, 'paused', name)
+    if (event.drain) for (const lease of leasesOf(name)) drain(turn, lease, 'pause')
+  },
+  resume(turn, event) {
+    const name = named(turn, event)
+    if (!name) return
+    name.paused = false
+    publish(turn, 'resumed', name)
+    turn.touched.add(name)
+  },
+  configure,
+  shutdown(turn) {
+    turn.registry.closing = true
+    for (const name of turn.registry.names.values()) {
+      for (const lease of leasesOf(name)) drain(turn, lease, 'shutdown')
+      turn.touched.add(name)
+    }
+  },
+}
+
+export function step(registry: Registry, event: CoreEvent, context: Context): Effect[] {
+  const turn: Turn = { registry, context, now: context.now, effects: [], touched: new Set() }
+  const handle = HANDLERS[event.type] as (turn: Turn, event: CoreEvent) => void
+  handle(turn, event)
+  settle(turn)
+  return turn.effects
+}
+
+/** `ready` or `release` of a lease, live or ended, by one who may name it. */
+function onLease(turn: Turn, request: LeaseRequest, event: 'ready' | 'release'): void {
+  const ask: Ask = { connection: request.connection, request: request.request }
+  const lease = findOwn(turn.registry, request.lease, request)
+  if (lease) fire(turn, lease, event, { ask })
+  else refuse(turn, ask, 'DENIED', deniedLeaseMessage(request.lease))
+}
+
+/** Its requests need no answer any more. Returns what was taken on it. */
+function loseConnection({ registry }: Turn, connection: ConnectionId): Lease[] {
+  const leases = [...(registry.byConnection.get(connection) ?? [])]
+  for (const lease of leases) {
+    lease.held = lease.held.filter((ask) => ask.connection !== connection)
+    if (lease.asked.connection === connection) lease.open = false
+    else detach(registry.byConnection, connection, lease)
+  }
+  return leases.filter((lease) => lease.asked.connection === connection)
+}
+
+/** A process-bound holder knows nothing of `release`: it leaves when it has drained, unless it had to be made to. */
+function exit(turn: Turn, { process }: EventOf<'exit'>): void {
+  endPursuitsOf(turn, process)
+  for (const lease of [...(turn.registry.byProcess.get(process) ?? [])]) {
+    const departs = lease.asked.bind === 'process' && !lease.draining?.enforced
+    fire(turn, lease, departs ? 'depart' : 'exit')
+  }
+}
+
+const TIMERS: Record<string, (turn: Turn, id: number) => void> = {
+  wait(turn, ticket) {
+    const lease = turn.registry.waiting.get(ticket)
+    if (!lease) return
+    const message = `waited ${lease.asked.wait} ms for ${JSON.stringify(lease.asked.name)}: wait longer, or see \`fd-broker holders ${lease.asked.name}\``
+    fire(turn, lease, 'refuse', { code: 'TIMEOUT', message })
+  },
+  ready: (turn, id) => onLeaseTimer(turn, id, 'expire'),
+  alive: (turn, id) => onLeaseTimer(turn, id, 'ready'),
+  drain: (turn, id) => onLeaseTimer(turn, id, 'overdue'),
+  watchdog: (turn, id) => onLeaseTimer(turn, id, 'starved'),
+  kill: continuePursuit,
+  promote: rollBackLate,
+}
+
+function onTimer(turn: Turn, key: string): void {
+  const slash = key.indexOf('/')
+  const kind = key.slice(0, slash)
+  const rest = key.slice(slash + 1)
+  if (kind === 'removed') removeLate(turn, rest)
+  else TIMERS[kind]?.(turn, Number(rest))
+}
+
+function onLeaseTimer(turn: Turn, id: number, event: 'expire' | 'ready' | 'overdue' | 'starved'): void {
+  const lease = turn.registry.leases.get(id)
+  if (lease) fire(turn, lease, event)
+}
+
+function drainTarget(turn: Turn, event: EventOf<'drain'>): void {
+  const { target, timeout, reason = 'admin' } = event
+  if ('name' in target) {
+    const name = named(turn, { ...event, name: target.name })
+    if (name) for (const lease of leasesOf(name)) drain(turn, lease, reason, timeout)
+    return
+  }
+  const lease = turn.registry.leases.get(target.lease)
+  if (lease) drain(turn, lease, reason, timeout)
+  answer(turn, event, lease ? undefined : unknownLeaseMessage(target.lease))
+}
+
+function named(turn: Turn, event: { name: string } & MaybeAsk): Name | undefined {
+  const name = turn.registry.names.get(event.name)
+  answer(turn, event, name ? undefined : unknownNameMessage(event.name))
+  return name
+}
+
+function answer(turn: Turn, { connection, request }: MaybeAsk, fault: string | undefined): void {
+  if (connection === undefined || request === undefined) return
+  if (fault === undefined) reply(turn, { connection, request }, {})
+  else refuse(turn, { connection, request }, 'NOT_FOUND', fault)
+}

@@ -1,0 +1,61 @@
+// One turn of the core: the event's context and the effects gathered so far, in the order in which they must be performed.
+
+import type { ErrorCode } from '../protocol/errors.ts'
+import type { Lease, Name, Registry } from './registry.ts'
+import type { Ask, Context, Effect, PublishedEvent, Signal } from './types.ts'
+
+export interface Turn {
+  readonly registry: Registry
+  readonly context: Context
+  readonly now: number
+  readonly effects: Effect[]
+  /** Names where room, quorum or a hand-over may have changed: they are settled before the turn ends. */
+  readonly touched: Set<Name>
+}
+
+export function startTimer(turn: Turn, key: string, at: number): void {
+  turn.registry.timers.add(key)
+  turn.effects.push({ type: 'start-timer', key, at })
+}
+
+export function stopTimer(turn: Turn, key: string): void {
+  if (turn.registry.timers.delete(key)) turn.effects.push({ type: 'stop-timer', key })
+}
+
+export function reply(turn: Turn, ask: Ask, body: Record<string, unknown>): void {
+  turn.effects.push({ type: 'reply', connection: ask.connection, request: ask.request, body })
+}
+
+export function refuse(turn: Turn, ask: Ask, code: ErrorCode, message: string): void {
+  turn.effects.push({ type: 'refuse', connection: ask.connection, request: ask.request, code, message })
+}
+
+/** There is no such name: said to those who may list, DENIED to others. */
+export function refuseUnknown(turn: Turn, ask: Ask, message: string, masked: string): void {
+  const { connection, request } = ask
+  turn.effects.push({ type: 'refuse', connection, request, code: 'NOT_FOUND', message, masked })
+}
+
+export function publish(
+  turn: Turn,
+  event: PublishedEvent['event'],
+  name: Name,
+  details: Record<string, unknown> = {},
+): void {
+  turn.effects.push({ type: 'publish', event: { event, at: turn.now, name: name.config.name, ...details } })
+}
+
+export function publishLease(
+  turn: Turn,
+  event: PublishedEvent['event'],
+  lease: Lease,
+  details: Record<string, unknown> = {},
+): void {
+  const { pid, uid, user } = lease.holder
+  const generation = lease.generation?.label
+  publish(turn, event, lease.name, { lease: lease.id, generation, pid, uid, user, ...details })
+}
+
+export function signal(turn: Turn, lease: Lease, name: Signal): void {
+  turn.effects.push({ type: 'signal', process: lease.holder.process, lease: lease.id, signal: name })
+}

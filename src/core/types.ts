@@ -1,0 +1,150 @@
+// What goes into the core and what comes out of it. All times are milliseconds; points in time are since the epoch.
+
+import type { ErrorCode } from '../protocol/errors.ts'
+import type { Rule } from './policy.ts'
+
+/** The shell's number of a control connection; never used twice. */
+export type ConnectionId = number
+/** The shell's number of a watched process (a pidfd); never used twice. */
+export type ProcessKey = number
+
+/** What the kernel says about a peer; `exe`, `cgroup` and `unit` only where a rule needs them. */
+export interface Peer {
+  uid: number
+  gid: number
+  groups: readonly number[]
+  pid: number
+  exe?: string
+  cgroup?: string
+  unit?: string
+  /** Names of the tokens whose secret came with hello. */
+  tokens?: readonly string[]
+}
+
+export interface HolderInfo {
+  process: ProcessKey
+  pid: number
+  uid: number
+  gid: number
+  user: string
+  command: string
+  unit?: string
+}
+
+export interface NameConfig {
+  name: string
+  mode: 'shared' | 'exclusive'
+  rules: readonly Rule[]
+  quorum: number
+  maxGenerations: number
+  maxHolders: number
+  maxDraining: number
+  readyTimeout: number
+  drainTimeout: number
+  onDrainTimeout: 'keep' | 'term' | 'kill'
+  promoteTimeout: number
+  watchdog?: number
+}
+
+export type LeaseState = 'waiting' | 'granted' | 'ready' | 'draining' | 'ended'
+export type EndReason = 'released' | 'died' | 'expired' | 'evicted' | 'revoked'
+export type DrainReason = 'takeover' | 'admin' | 'pause' | 'removed' | 'rollback' | 'shutdown' | 'self'
+export type DrainSignal = 'TERM' | 'INT' | 'QUIT' | 'HUP' | 'USR1' | 'USR2' | 'WINCH'
+export type Signal = `SIG${DrainSignal}` | 'SIGABRT' | 'SIGKILL'
+
+/** A request that is to be answered exactly once, unless its connection is gone. */
+export interface Ask {
+  connection: ConnectionId
+  request: number
+}
+
+/** An admin's request: answered by the core when it says who asks, else performed in silence. */
+export type MaybeAsk = Partial<Ask>
+
+export interface AcquireEvent extends Ask {
+  type: 'acquire'
+  name: string
+  holder: HolderInfo
+  generation?: string
+  takeover: boolean
+  /** 0 = do not wait, -1 = for ever. */
+  wait: number
+  ready: boolean
+  bind: 'connection' | 'process'
+  label?: string
+  drainSignal?: DrainSignal
+  readyAfter?: number
+}
+
+/** `process` is the process of the connection: a process-bound lease may be named on any connection of its process. */
+export interface LeaseRequest extends Ask {
+  lease: number
+  process?: ProcessKey
+}
+
+export type NotifyMessage =
+  | { kind: 'READY' }
+  | { kind: 'STOPPING' }
+  | { kind: 'STATUS'; text: string }
+  | { kind: 'WATCHDOG' }
+  | { kind: 'MAINPID'; holder: HolderInfo }
+
+export type CoreEvent =
+  | AcquireEvent
+  | ({ type: 'ready' } & LeaseRequest)
+  | ({ type: 'release' } & LeaseRequest)
+  /** The descriptors of a grant could not be sent: its lease is over; the shell has answered. */
+  | { type: 'undelivered'; lease: number }
+  | { type: 'hangup'; connection: ConnectionId }
+  /** The peer was cut off because it does not read: its leases are over. */
+  | { type: 'evict'; connection: ConnectionId }
+  | { type: 'exit'; process: ProcessKey }
+  | { type: 'timer'; key: string }
+  /** From a notify socket: of one lease, or of all process-bound leases that were taken on one connection, open or not. */
+  | { type: 'notify'; target: { lease: number } | { connection: ConnectionId }; message: NotifyMessage }
+  | ({ type: 'drain'; target: { name: string } | { lease: number }; timeout?: number; reason?: DrainReason } & MaybeAsk)
+  | ({ type: 'pause'; name: string; drain: boolean } & MaybeAsk)
+  | ({ type: 'resume'; name: string } & MaybeAsk)
+  /** The whole configuration, at start and at every reload. */
+  | { type: 'configure'; names: readonly NameConfig[] }
+  | { type: 'shutdown' }
+
+export type PublishedEvent = {
+  event: 'granted' | 'ready' | 'promoted' | 'rollback' | 'drain' | 'denied' | 'paused' | 'resumed' | EndReason
+  at: number
+  name: string
+  lease?: number
+} & Record<string, unknown>
+
+export type LeaseNotice =
+  | { event: 'drain'; lease: number; reason: DrainReason; deadline: number }
+  | { event: 'ended'; lease: number; reason: EndReason }
+
+export type Effect =
+  | {
+      type: 'grant'
+      connection: ConnectionId
+      request: number
+      lease: number
+      name: string
+      generation: string
+      state: 'granted' | 'ready'
+      readyWithin: number
+    }
+  | { type: 'reply'; connection: ConnectionId; request: number; body: Record<string, unknown> }
+  /** `masked`: what a peer that may not list is told instead, as DENIED, so that it learns nothing of what exists. */
+  | { type: 'refuse'; connection: ConnectionId; request: number; code: ErrorCode; message: string; masked?: string }
+  | { type: 'tell'; connection: ConnectionId; event: LeaseNotice }
+  | { type: 'publish'; event: PublishedEvent }
+  /** A key that runs already is set anew. */
+  | { type: 'start-timer'; key: string; at: number }
+  | { type: 'stop-timer'; key: string }
+  | { type: 'signal'; process: ProcessKey; lease: number; signal: Signal }
+  /** A removed name has no holder any more: its sockets can be closed. */
+  | { type: 'retire'; name: string }
+
+export interface Context {
+  now: number
+  /** Whether policy lets this connection's peer have a lease of the name, asked at the request and at a waiter's grant. */
+  allows(name: NameConfig, connection: ConnectionId): boolean
+}

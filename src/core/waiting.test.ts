@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { World } from '../../test/core/world.ts'
+
+describe('a waiter', () => {
+  it('gets BUSY at once when it does not want to wait', () => {
+    const world = new World({ maxHolders: 1 })
+    world.acquire(1)
+    world.ask(2)
+    expect(world.find('refuse')).toMatchObject({ code: 'BUSY', message: expect.stringContaining('max_holders') })
+    expect(world.registry.byConnection.has(2)).toBe(false)
+    expect(world.registry.byProcess.has(2)).toBe(false)
+  })
+
+  it('gets TIMEOUT when it waited too long', () => {
+    const world = new World({ maxHolders: 1 })
+    world.acquire(1, { ready: true })
+    const request = world.ask(2, { wait: 500 })
+    world.pass(499)
+    expect(world.last).toEqual([])
+    world.pass(1)
+    expect(world.find('refuse')).toMatchObject({ request, code: 'TIMEOUT' })
+    expect(world.registry.waiting.size).toBe(0)
+  })
+
+  it('is served in the turn in which room appears, first come, first served', () => {
+    const world = new World({ maxHolders: 1 })
+    let held = world.acquire(1)
+    const requests = [2, 3, 4].map((connection) => world.ask(connection, { wait: -1 }))
+    const served = requests.map((_, index) => {
+      world.release(index + 1, held)
+      held = world.find('grant')!.lease
+      return world.find('grant')!.request
+    })
+    expect(served).toEqual(requests)
+  })
+
+  it('does not stand in the way of one behind it who has room', () => {
+    const world = new World({ maxHolders: 1, maxGenerations: 2 })
+    const current = world.acquire(1)
+    world.acquire(2, { generation: 'v2' })
+    world.ask(3, { generation: 'v3', wait: -1 })
+    const behind = world.ask(4, { wait: -1 })
+    world.release(1, current)
+    expect(world.all('grant').map(({ request }) => request)).toEqual([behind])
+  })
+
+  it('comes before a later one of another lane when one place suits both', () => {
+    const world = new World({ maxHolders: 1 })
+    const current = world.acquire(1)
+    world.ask(5, { generation: 'g1', wait: -1 })
+    world.step({ type: 'hangup', connection: 5 })
+    world.ask(3, { wait: -1 })
+    const first = world.ask(2, { generation: 'g1', wait: -1 })
+    world.step({ type: 'hangup', connection: 3 })
+    world.ask(4, { wait: -1 })
+    world.release(1, current)
+    expect(world.all('grant').map(({ request }) => request)).toEqual([first])
+  })
+
+  it('is asked about again at its grant: without the right it gets DENIED, and the next one is served', () => {
+    const world = new World({ maxHolders: 1 })
+    const held = world.acquire(1)
+    const denied = world.ask(2, { wait: -1 })
+    const next = world.ask(3, { wait: -1 })
+    world.denied.add(2)
+    world.release(1, held)
+    expect(world.find('refuse')).toMatchObject({ request: denied, code: 'DENIED' })
+    expect(world.published('denied')).toHaveLength(1)
+    expect(world.find('grant')?.request).toBe(next)
+  })
+
+  it('leaves the line with its connection, unanswered', () => {
+    for (const type of ['hangup', 'evict'] as const) {
+      for (const bind of ['connection', 'process'] as const) {
+        const world = new World({ maxHolders: 1 })
+        world.acquire(1)
+        world.ask(2, { wait: 1_000, bind })
+        world.step({ type, connection: 2 })
+        expect(world.all('refuse')).toEqual([])
+        expect(world.registry.waiting.size).toBe(0)
+        expect(world.timers.has('wait/2')).toBe(false)
+        expect(world.registry.byConnection.has(2)).toBe(false)
+      }
+    }
+  })
+
+  it('whose process is gone is told so, for its connection may live on', () => {
+    for (const bind of ['connection', 'process'] as const) {
+      const world = new World({ maxHolders: 1 })
+      world.acquire(1)
+      const request = world.ask(2, { wait: -1, bind })
+      world.step({ type: 'exit', process: 2 })
+      expect(world.all('refuse')).toMatchObject([{ request, code: 'ENDED' }])
+      expect(world.registry.byProcess.has(2)).toBe(false)
+    }
+  })
+
+  it('is served when a reload makes room', () => {
+    const world = new World({ maxHolders: 1 })
+    world.acquire(1)
+    const request = world.ask(2, { wait: -1 })
+    world.configure({ maxHolders: 2 })
+    expect(world.find('grant')?.request).toBe(request)
+  })
+})
+
+describe('a paused name', () => {
+  it('grants nothing: who does not wait gets PAUSED, who waits keeps the place until it is resumed', () => {
+    const world = new World()
+    const held = world.acquire(1)
+    world.step({ type: 'pause', name: 'web', drain: false, connection: 9, request: 1 })
+    expect(world.find('reply')).toMatchObject({ connection: 9, body: {} })
+    world.ask(2)
+    expect(world.find('refuse')?.code).toBe('PAUSED')
+    const waiter = world.ask(2, { wait: -1 })
+    expect(world.last).toEqual([])
+    world.ready(1, held)
+    expect(world.find('reply')?.body).toMatchObject({ state: 'ready' })
+    world.step({ type: 'resume', name: 'web' })
+    expect(world.find('grant')?.request).toBe(waiter)
+  })
+
+  it('leaves its holders alone, or drains them when asked to', () => {
+    const world = new World()
+    const lease = world.acquire(1)
+    world.step({ type: 'pause', name: 'web', drain: false })
+    expect(world.state(lease)).toBe('granted')
+    world.step({ type: 'pause', name: 'web', drain: true })
+    expect(world.find('tell')?.event).toMatchObject({ event: 'drain', lease, reason: 'pause' })
+  })
+
+  it('still promotes', () => {
+    const world = new World()
+    const lease = world.acquire(1, { takeover: true })
+    world.step({ type: 'pause', name: 'web', drain: false })
+    world.ready(1, lease)
+    expect(world.published('promoted')).toHaveLength(1)
+  })
+
+  it('that does not exist is NOT_FOUND', () => {
+    const world = new World()
+    for (const type of ['pause', 'resume'] as const) {
+      world.step({ type, name: 'nil', drain: false, connection: 1, request: 1 })
+      expect(world.find('refuse')?.code).toBe('NOT_FOUND')
+    }
+  })
+})

@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import type { Accounts } from '../core/rule-text.ts'
+
+/** Where accounts are found; the defaults are the system's. */
+export interface AccountSources {
+  passwd?: string
+  group?: string
+  /** Asks a directory service for the entry of a name; undefined when it has none. */
+  lookup?: (database: 'passwd' | 'group', name: string) => string | undefined
+}
+
+/** Reads passwd(5) and group(5) once, and asks getent(1) for what is not there (LDAP, sssd, systemd-homed). */
+export function systemAccounts(sources: AccountSources = {}): Accounts {
+  const { passwd = '/etc/passwd', group = '/etc/group', lookup = getent } = sources
+  const resolver = (database: 'passwd' | 'group', file: string) => {
+    let local: Map<string, number> | undefined
+    const found = new Map<string, number | undefined>()
+    return (name: string): number | undefined => {
+      local ??= readEntries(file)
+      if (local.has(name)) return local.get(name)
+      if (!found.has(name)) found.set(name, entries(lookup(database, name) ?? '').get(name))
+      return found.get(name)
+    }
+  }
+  return { user: resolver('passwd', passwd), group: resolver('group', group) }
+}
+
+function readEntries(file: string): Map<string, number> {
+  try {
+    return entries(readFileSync(file, 'utf8'))
+  } catch {
+    // A container may have no such file; getent has the last word then.
+    return new Map()
+  }
+}
+
+/** Name and id are the first and the third field of a line, in passwd(5) and in group(5). The first entry of a name wins. */
+function entries(text: string): Map<string, number> {
+  const ids = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const [name, , id] = line.split(':')
+    if (name && id !== undefined && /^\d+$/.test(id) && !ids.has(name)) ids.set(name, Number(id))
+  }
+  return ids
+}
+
+/** A directory service that hangs must not hang the broker's start for long. */
+const GETENT_TIMEOUT = 5000
+
+function getent(database: 'passwd' | 'group', name: string): string | undefined {
+  // getent takes digits for an id, and would say that user "0" is root.
+  if (/^\d+$/.test(name)) return undefined
+  try {
+    return execFileSync('getent', ['--', database, name], {
+      encoding: 'utf8',
+      timeout: GETENT_TIMEOUT,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,256 @@
+// The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
+
+import { mayAcquire, needs, type Rule } from '../core/policy.ts'
+import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
+import { step } from '../core/step.ts'
+import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
+import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
+import type { Config } from './config/model.ts'
+import type { Log } from './log.ts'
+import { Processes } from './processes.ts'
+import { Quotas } from './quotas.ts'
+import { Session, type SessionHost } from './session.ts'
+import type { Sockets } from './sockets.ts'
+import { Timers } from './timers.ts'
+import { UserNames } from './user-names.ts'
+import { HANDLERS, type Right } from './verbs.ts'
+
+type Needs = ReturnType<typeof needs>
+
+/** Events that end a lease. */
+const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'expired', 'evicted', 'revoked'])
+
+type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
+
+/** How often peers that do not read are looked for. */
+const STUCK_CHECK_MS = 1000
+
+export class Broker implements SessionHost {
+  readonly config: Config
+  readonly sockets: Sockets
+  readonly registry: Registry
+  readonly processes: Processes
+  readonly users = new UserNames()
+  readonly sessions = new Map<ConnectionId, Session>()
+  readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
+  readonly startedAt = Date.now()
+  private readonly log: Log
+  private readonly needs = new WeakMap<readonly Rule[], Needs>()
+  private readonly timers: Timers
+  private readonly quotas: Quotas
+  private readonly stuckCheck: NodeJS.Timeout
+  private nextConnection: ConnectionId = 1
+  private onIdle: (() => void) | undefined
+
+  constructor(config: Config, sockets: Sockets, log: Log) {
+    this.config = config
+    this.sockets = sockets
+    this.log = log
+    this.registry = createRegistry()
+    this.processes = new Processes((process) => this.step({ type: 'exit', process }))
+    this.timers = new Timers((key) => this.step({ type: 'timer', key }))
+    this.quotas = new Quotas(config.broker)
+    this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
+    this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
+  }
+
+  /** A new control connection. */
+  accept(fd: OwnedFd): void {
+    const peer = peerOf(fd.fd)
+    const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
+    this.sessions.set(session.id, session)
+    session.admin = this.satisfies(this.config.broker.admins, session)
+    if (!session.admin && !this.quotas.connected(peer.uid)) {
+      this.log.warn({ uid: peer.uid, pid: peer.pid }, 'connection closed: max_connections_per_uid')
+      session.overQuota = true
+      return session.close()
+    }
+    session.helloTimer = setTimeout(() => {
+      this.log.warn({ pid: peer.pid, uid: peer.uid }, 'connection closed: no hello within hello_timeout')
+      session.close()
+    }, this.config.broker.helloTimeout)
+  }
+
+  greeted(session: Session, client: string | undefined): void {
+    session.greeted = true
+    session.client = client
+    clearTimeout(session.helloTimer)
+  }
+
+  request(session: Session, id: number, body: Record<string, unknown>, floats: readonly string[]): void {
+    this.counters.requests++
+    if (!session.admin && !this.quotas.requested(session.peer.uid, Date.now())) {
+      const limit = this.config.broker.maxRequestsPerUid
+      return this.refuse(
+        session,
+        id,
+        'LIMIT',
+        `uid ${session.peer.uid} sends over ${limit} requests a second (max_requests_per_uid)`,
+      )
+    }
+    const { op } = body
+    if (typeof op !== 'string') return this.refuse(session, id, 'INVALID', 'op must be a string that names a verb')
+    if (!isOp(op)) return this.refuse(session, id, 'UNSUPPORTED', `there is no verb ${JSON.stringify(op.slice(0, 64))}`)
+    const verb = HANDLERS[op]
+    if (verb === undefined)
+      return this.refuse(session, id, 'UNSUPPORTED', `this broker does not have the verb ${op} yet`)
+    const fault = shapeFault(op, body, floats)
+    if (fault !== undefined) return this.refuse(session, id, 'INVALID', fault)
+    if (!this.hasRight(session, verb.right)) {
+      return this.refuse(
+        session,
+        id,
+        'DENIED',
+        `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`,
+      )
+    }
+    const handle = verb.handle as (broker: Broker, session: Session, id: number, request: Requests[Op]) => void
+    handle(this, session, id, body as Requests[Op])
+  }
+
+  refuse(session: Session, id: number, code: ErrorCode, message: string, details?: Record<string, unknown>): void {
+    this.counters.refusals[code] = (this.counters.refusals[code] ?? 0) + 1
+    session.refuse(id, code, message, details)
+  }
+
+  protocolError(session: Session, fault: string): void {
+    this.counters.refusals.PROTOCOL = (this.counters.refusals.PROTOCOL ?? 0) + 1
+    this.log.warn({ pid: session.peer.pid, uid: session.peer.uid, fault }, 'connection closed: malformed packet')
+  }
+
+  closed(session: Session): void {
+    this.sessions.delete(session.id)
+    if (!session.admin && !session.overQuota) this.quotas.disconnected(session.peer.uid)
+    this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
+    this.processes.leave(session.process)
+  }
+
+  hasRight(session: Session, right: Right): boolean {
+    if (right === 'any' || session.admin) return true
+    return right === 'viewer' && this.satisfies(this.config.broker.viewers, session)
+  }
+
+  holderOf(session: Session): HolderInfo {
+    const { pid, uid, gid } = session.peer
+    return { process: session.process, pid, uid, gid, user: '', command: '' }
+  }
+
+  /** Puts an event to the core and performs what it decides. */
+  step(event: CoreEvent): void {
+    const effects = step(this.registry, event, {
+      now: Date.now(),
+      allows: (name, connection) => {
+        const session = this.sessions.get(connection)
+        return session !== undefined && this.satisfies(name.rules, session)
+      },
+    })
+    for (const effect of effects) this.perform(effect)
+    if (this.onIdle !== undefined && this.registry.leases.size === 0) this.onIdle()
+  }
+
+  private satisfies(rules: readonly Rule[], { peer, process }: Session): boolean {
+    const { exe, cgroup } = this.needsOf(rules)
+    const facts = exe || cgroup ? this.processes.facts(process) : {}
+    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups })
+  }
+
+  private needsOf(rules: readonly Rule[]): Needs {
+    const known = this.needs.get(rules)
+    if (known !== undefined) return known
+    const found = needs(rules)
+    this.needs.set(rules, found)
+    return found
+  }
+
+  private perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'grant':
+        return this.grant(effect)
+      case 'reply':
+        return this.sessions.get(effect.connection)?.answer(effect.request, effect.body)
+      case 'refuse':
+        return this.refused(effect)
+      case 'tell':
+        return this.sessions.get(effect.connection)?.tell(effect.event)
+      case 'publish':
+        return this.published(effect.event)
+      case 'start-timer':
+        return this.timers.start(effect.key, effect.at)
+      case 'stop-timer':
+        return this.timers.stop(effect.key)
+      case 'signal':
+        return this.processes.signal(effect.process, effect.signal as NodeJS.Signals)
+      case 'retire':
+        return this.sockets.close(effect.name)
+    }
+  }
+
+  private grant({ connection, request, type: _, ...lease }: EffectOf<'grant'>): void {
+    const session = this.sessions.get(connection)
+    if (session === undefined) return
+    this.counters.grants++
+    this.sendSockets(session, request, lease, lease.name, lease.lease)
+  }
+
+  /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
+  sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
+    try {
+      const sockets = this.sockets.descriptions(name)
+      session.answerList(id, { ...body, sockets }, 'sockets', this.sockets.fds(name))
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error
+      this.log.warn({ err: error, name, pid: session.peer.pid }, 'descriptors could not be sent')
+      if (lease !== undefined) this.step({ type: 'undelivered', lease })
+      this.refuse(session, id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
+    }
+  }
+
+  private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
+    const session = this.sessions.get(connection)
+    if (session === undefined) return
+    if (masked !== undefined && !this.hasRight(session, 'viewer'))
+      return this.refuse(session, request, 'DENIED', masked)
+    this.refuse(session, request, code, message)
+  }
+
+  private published({ event, ...details }: PublishedEvent): void {
+    this.log.info(details, event)
+    if (event === 'ready') this.sockets.restoreBacklog(details.name)
+    if (!ENDINGS.has(event)) return
+    const name = this.registry.names.get(details.name)
+    if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
+  }
+
+  private cutOffStuck(): void {
+    const now = performance.now()
+    for (const session of this.sessions.values()) {
+      if (!session.stuck(now)) continue
+      this.log.warn({ pid: session.peer.pid, uid: session.peer.uid }, 'connection closed: the peer does not read')
+      session.cutOff = true
+      session.close()
+    }
+  }
+
+  /** Asks every holder to drain; resolves when the last lease has ended or `drain_timeout` is over. */
+  drainAll(): Promise<void> {
+    return new Promise((resolve) => {
+      const longest = Math.max(0, ...[...this.config.names.values()].map((model) => model.core.drainTimeout))
+      const timer = setTimeout(resolve, longest)
+      this.onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.step({ type: 'shutdown' })
+    })
+  }
+
+  close(): void {
+    clearInterval(this.stuckCheck)
+    this.timers.stopAll()
+    for (const session of [...this.sessions.values()]) session.close()
+    this.timers.stopAll()
+    this.processes.close()
+  }
+}

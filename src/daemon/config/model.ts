@@ -1,0 +1,38 @@
+// The checked configuration, as the rest of the daemon sees it. Times are milliseconds, modes and ids are numbers.
+
+import type { Rule } from '../../core/policy.ts'
+import type { NameConfig } from '../../core/types.ts'
+import type { Address } from '../../protocol/address.ts'
+import type { SocketOptions } from '../../protocol/socket-options.ts'
+
+export interface Config {
+  /** The path as it was given. */
+  file: string
+  broker: BrokerModel
+  names: Map<string, NameModel>
+}
+
+export interface BrokerModel {
+  control: string
+  controlMode: number
+  admins: Rule[]
+  viewers: Rule[]
+  stateDir: string
+  helloTimeout: number
+  reclaimTimeout: number
+  maxConnectionsPerUid: number
+  /** A second. */
+  maxRequestsPerUid: number
+}
+
+export interface NameModel {
+  core: NameConfig
+  /** In the order of the file, which is the order in which workers receive the sockets. */
+  addresses: Address[]
+  backlog: number
+  options: SocketOptions
+  idleGrace: number
+  guard: boolean
+  /** Absent: as systemd gives it. */
+  nonBlocking?: boolean
+}

@@ -1,0 +1,95 @@
+// TOML text → checked model. Nothing of the host is touched; the accounts are looked up.
+
+import { nameFault } from '../../protocol/names.ts'
+import { buildBroker } from './build-broker.ts'
+import { buildName } from './build-name.ts'
+import { checkOverlaps, type PlacedClaim } from './check-overlaps.ts'
+import type { ConfigEnv } from './config-env.ts'
+import { readConfigFile } from './config-file.ts'
+import type { Fault } from './fault.ts'
+import { keyLines } from './key-lines.ts'
+import { NAMES_MAX } from './limits.ts'
+import type { BrokerModel, Config, NameModel } from './model.ts'
+import { parseToml } from './parse-toml.ts'
+import { isTable, type Table } from './read-table.ts'
+import { Report } from './report.ts'
+import { didYouMean } from './suggest.ts'
+
+export type ConfigResult = { config: Config; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] }
+
+/** Reads and checks a config file. Never throws for what the file holds: all its faults come back at once. */
+export function readConfig(file: string, env: ConfigEnv): ConfigResult {
+  const read = readConfigFile(file, env.uid)
+  if ('fault' in read) return { faults: [{ file, message: read.fault }], warnings: [] }
+  const result = parseConfig(read.text, file, env)
+  if (read.warning !== undefined) result.warnings.unshift({ file, severity: 'warning', message: read.warning })
+  return result
+}
+
+/** The same for a text that is in memory already; `file` is what the complaints call it. */
+export function parseConfig(text: string, file: string, env: ConfigEnv): ConfigResult {
+  const parsed = parseToml(text, file)
+  if ('fault' in parsed) return { faults: [parsed.fault], warnings: [] }
+  const report = new Report(file, keyLines(text))
+  const tables = readRoot(parsed.table, report)
+  const broker = buildBroker(tables.broker, env, report)
+  const names = readNames(tables.sockets, broker, env, report)
+  const { faults, warnings } = report
+  if (faults.length > 0) return { faults, warnings }
+  if (names.size === 0)
+    warnings.push({
+      file,
+      severity: 'warning',
+      message: 'has no names, so workers have nothing to ask for; add [sockets.NAME]',
+    })
+  return { config: { file, broker, names }, warnings }
+}
+
+const ROOT = ['broker', 'sockets', 'tokens']
+
+function readRoot(root: Table, report: Report): { broker: Table; sockets: Table } {
+  for (const key of Object.keys(root))
+    if (!ROOT.includes(key))
+      report.fault([key], `unknown key${didYouMean(key, ROOT, 'a config has [broker] and [sockets.NAME]')}`)
+  if (Object.hasOwn(root, 'tokens'))
+    report.fault(
+      ['tokens'],
+      'not in this version: remove the table and use what the kernel tells, such as user: or unit:',
+    )
+  const table = (key: 'broker' | 'sockets', header: string): Table => {
+    const value = Object.hasOwn(root, key) ? root[key] : {}
+    if (isTable(value)) return value
+    report.fault([key], `must be a table; write [${header}] and the keys below it`)
+    return {}
+  }
+  return { broker: table('broker', 'broker'), sockets: table('sockets', 'sockets.NAME') }
+}
+
+function readNames(sockets: Table, broker: BrokerModel, env: ConfigEnv, report: Report): Map<string, NameModel> {
+  const names = new Map<string, NameModel>()
+  // The control socket comes first, so that a name that takes its path is the one at fault.
+  const claims: PlacedClaim[] = [
+    {
+      address: { type: 'unix', path: broker.control },
+      ipv6Only: false,
+      owner: ['broker'],
+      path: ['broker', 'control'],
+    },
+  ]
+  const entries = Object.entries(sockets)
+  if (entries.length > NAMES_MAX)
+    report.fault(['sockets'], `has ${entries.length} names; at most ${NAMES_MAX} can be held`)
+  for (const [name, table] of entries.slice(0, NAMES_MAX)) {
+    const fault = nameFault(name)
+    if (fault !== undefined) report.fault(['sockets', name], `the name ${fault}; choose another`)
+    if (!isTable(table)) {
+      report.fault(['sockets', name], `must be a table; write [sockets.NAME] and the keys of the name below it`)
+      continue
+    }
+    const built = buildName(name, table, env, report)
+    names.set(name, built.model)
+    claims.push(...built.claims)
+  }
+  checkOverlaps(claims, report)
+  return names
+}

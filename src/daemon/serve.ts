@@ -1,0 +1,71 @@
+// The life of a broker without keeper: control path and lock, sockets, control listener; then signals; then the end. What a
+// failed start undoes is what an ordinary end undoes, in reverse order.
+
+import { ControlListener, notify, prepareControlPath, releaseControlPath } from '../sys/index.ts'
+import { Broker } from './broker.ts'
+import type { Config } from './config/model.ts'
+import type { Log } from './log.ts'
+import { Sockets } from './sockets.ts'
+
+export type StopSignal = 'SIGTERM' | 'SIGINT'
+
+export interface Signals {
+  /** Calls back at each SIGTERM or SIGINT, until the returned function is called. */
+  onStop(stop: (signal: StopSignal) => void): () => void
+}
+
+/** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
+export async function serve(config: Config, log: Log, signals: Signals): Promise<number> {
+  const undo: (() => void)[] = []
+  try {
+    const { control, controlMode } = config.broker
+    const path = prepareControlPath(control)
+    undo.push(() => releaseControlPath(control, path))
+    const sockets = new Sockets()
+    sockets.open(config.names.values())
+    undo.push(() => sockets.closeAll())
+    const broker = new Broker(config, sockets, log)
+    undo.push(() => broker.close())
+    const listener = ControlListener.listen(control, controlMode, (fd) => broker.accept(fd), {
+      onExhausted: (errno) =>
+        log.error({ errno }, 'accepting stopped for a moment: out of descriptors or memory; see RLIMIT_NOFILE'),
+    })
+    undo.push(() => listener.close())
+    announce(config, sockets, log)
+    return await untilStopped(broker, log, signals)
+  } finally {
+    for (const step of undo.reverse()) step()
+  }
+}
+
+function announce(config: Config, sockets: Sockets, log: Log): void {
+  for (const name of config.names.keys()) {
+    log.info({ name, sockets: sockets.descriptions(name).map(({ address }) => address) }, 'bound')
+  }
+  log.info({ control: config.broker.control, names: config.names.size, pid: process.pid }, 'serving')
+  notify(`READY=1\nSTATUS=${config.names.size} names`)
+}
+
+/** The first signal drains the holders and waits for them; the second ends at once. */
+function untilStopped(broker: Broker, log: Log, signals: Signals): Promise<number> {
+  return new Promise((resolve) => {
+    let stopping = false
+    const off = signals.onStop((signal) => {
+      if (stopping) {
+        log.warn({ signal }, 'second signal: ending at once')
+        off()
+        return resolve(signal === 'SIGTERM' ? 143 : 130)
+      }
+      stopping = true
+      log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')
+      notify('STOPPING=1')
+      broker.drainAll().then(() => {
+        const { size } = broker.registry.leases
+        if (size > 0) log.warn({ leases: size }, 'stopped: drain_timeout is over, these leases had not ended')
+        else log.info('stopped')
+        off()
+        resolve(0)
+      })
+    })
+  })
+}

@@ -1,0 +1,120 @@
+// One control connection: packets in, answers out. It knows the rules of the connection (hello first, what closes it, ids in
+// flight, one packet with descriptors at a time); what a verb means is in verbs.ts.
+
+import type { ConnectionId, ProcessKey } from '../core/types.ts'
+import { decodeRequest } from '../protocol/decode.ts'
+import { encode, encodeParts } from '../protocol/encode.ts'
+import { ERRORS, type ErrorCode } from '../protocol/errors.ts'
+import { IN_FLIGHT_MAX, REQUEST_MAX } from '../protocol/limits.ts'
+import { Channel, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
+import { Outbox } from './outbox.ts'
+
+export interface SessionHost {
+  /** A request that is well formed as a packet; the host answers it through the session, now or later. */
+  request(session: Session, id: number, body: Record<string, unknown>, floats: readonly string[]): void
+  closed(session: Session): void
+  protocolError(session: Session, fault: string): void
+}
+
+export class Session {
+  readonly id: ConnectionId
+  readonly peer: Peer
+  readonly process: ProcessKey
+  greeted = false
+  /** Set by the host: exempt from quotas, and may use every verb. */
+  admin = false
+  /** Set by the host before it closes a peer that does not read. */
+  cutOff = false
+  /** Set by the host: it was not counted among its uid's connections. */
+  overQuota = false
+  client: string | undefined
+  closed = false
+  helloTimer: NodeJS.Timeout | undefined
+  private readonly channel: Channel
+  private readonly outbox: Outbox
+  private readonly inFlight = new Set<number>()
+  private readonly host: SessionHost
+
+  constructor(id: ConnectionId, fd: OwnedFd, peer: Peer, process: ProcessKey, host: SessionHost) {
+    this.id = id
+    this.peer = peer
+    this.process = process
+    this.host = host
+    this.channel = new Channel(
+      fd,
+      {
+        message: (bytes, info) => this.packet(bytes, info),
+        close: () => this.ended(),
+        sendFailed: () => this.close(),
+      },
+      { receiveLimit: REQUEST_MAX, acceptFds: false },
+    )
+    this.outbox = new Outbox(this.channel)
+  }
+
+  private packet(bytes: Uint8Array, info: MessageInfo): void {
+    const request = decodeRequest(bytes, info.truncated)
+    if (info.strayFds > 0 || info.controlTruncated) {
+      return this.malformed(request.id, 'descriptors are not taken here')
+    }
+    if ('fault' in request) return this.malformed(request.id, request.fault)
+    const { id, body, floats } = request
+    if (this.inFlight.has(id)) return this.malformed(id, `the id ${id} is in flight already`)
+    if (!this.greeted && body['op'] !== 'hello') return this.malformed(id, 'the first request must be hello')
+    const { credentials } = info
+    if (credentials !== undefined && (credentials.pid !== this.peer.pid || credentials.uid !== this.peer.uid)) {
+      return this.refuse(id, 'DENIED', 'this connection was made by another process or user: make one of your own')
+    }
+    if (this.inFlight.size >= IN_FLIGHT_MAX) {
+      return this.refuse(id, 'LIMIT', `at most ${IN_FLIGHT_MAX} requests of one connection may wait for their answer`)
+    }
+    this.inFlight.add(id)
+    this.host.request(this, id, body, floats)
+  }
+
+  private malformed(id: number | undefined, fault: string): void {
+    this.host.protocolError(this, fault)
+    if (id === undefined) return this.close()
+    this.refuse(id, 'PROTOCOL', `malformed packet: ${fault}`)
+  }
+
+  answer(id: number, body: Record<string, unknown>): void {
+    this.inFlight.delete(id)
+    this.outbox.send(encode({ id, ok: true, ...body }))
+  }
+
+  /** An answer whose array `key` may need several packets. `fds`: one descriptor per entry, lent until this returns. */
+  answerList(id: number, body: Record<string, unknown>, key: string, fds?: readonly number[]): void {
+    this.inFlight.delete(id)
+    for (const part of encodeParts({ id, ok: true, ...body }, key, fds !== undefined)) {
+      this.outbox.send(part.bytes, fds?.slice(part.from, part.to))
+    }
+  }
+
+  refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {
+    this.inFlight.delete(id)
+    this.outbox.send(encode({ id, ok: false, code, message, ...details }))
+    if (ERRORS[code].closes) this.channel.discardAndClose()
+  }
+
+  tell(event: object): void {
+    this.outbox.send(encode(event))
+  }
+
+  /** A peer that does not read: too much is queued for it, or nothing of it moved for too long. `now`: performance.now(). */
+  stuck(now: number): boolean {
+    return this.outbox.stuck(now)
+  }
+
+  close(): void {
+    this.channel.close()
+  }
+
+  private ended(): void {
+    if (this.closed) return
+    this.closed = true
+    clearTimeout(this.helloTimer)
+    this.outbox.close()
+    this.host.closed(this)
+  }
+}

@@ -1,0 +1,96 @@
+// The sockets that the broker owns, by name. Where they come from is the seam for the keeper: `open` binds them.
+
+import { type Address, formatAddress } from '../protocol/address.ts'
+import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
+import { type BoundSocket, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
+import type { NameModel } from './config/model.ts'
+import { optionsFor } from './config/options-for.ts'
+
+interface Owned {
+  model: NameModel
+  sockets: readonly BoundSocket[]
+  descriptions: readonly SocketDescription[]
+}
+
+export class Sockets {
+  private readonly names = new Map<string, Owned>()
+
+  /** Binds every name's sockets, or none: the error says which socket failed and why. */
+  open(models: Iterable<NameModel>): void {
+    const opened: string[] = []
+    try {
+      for (const model of models) {
+        this.names.set(model.core.name, openName(model))
+        opened.push(model.core.name)
+      }
+    } catch (error) {
+      for (const name of opened) this.close(name)
+      throw error
+    }
+  }
+
+  has(name: string): boolean {
+    return this.names.has(name)
+  }
+
+  descriptions(name: string): readonly SocketDescription[] {
+    return this.names.get(name)?.descriptions ?? []
+  }
+
+  /** The broker's own descriptors, in the order of `descriptions`; lent for one sendmsg. */
+  fds(name: string): number[] {
+    return this.names.get(name)?.sockets.map((socket) => socket.fd.fd) ?? []
+  }
+
+  /** Read from the kernel when asked. */
+  figures(name: string): SocketFigures[] {
+    return (this.names.get(name)?.sockets ?? []).map((socket) => ({
+      type: socket.address.type,
+      address: formatAddress(socket.address),
+      ...socketFigures(socket.fd.fd, socket.address.type),
+      cookie: socket.cookie,
+    }))
+  }
+
+  /** A worker's start changes the backlog for all (Node listens again with 511): the configured one is set back. */
+  restoreBacklog(name: string): void {
+    const owned = this.names.get(name)
+    for (const { fd, address } of owned?.sockets ?? [])
+      if (listens(address)) restoreBacklog(fd.fd, owned!.model.backlog)
+  }
+
+  /** Nobody holds the name: the next holder finds the status flags as configured, blocking unless said otherwise. */
+  rest(name: string): void {
+    const owned = this.names.get(name)
+    for (const socket of owned?.sockets ?? []) setNonBlocking(socket.fd.fd, owned!.model.nonBlocking ?? false)
+    this.restoreBacklog(name)
+  }
+
+  close(name: string): void {
+    for (const socket of this.names.get(name)?.sockets ?? []) socket.close()
+    this.names.delete(name)
+  }
+
+  closeAll(): void {
+    for (const name of [...this.names.keys()]) this.close(name)
+  }
+}
+
+const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
+
+function openName(model: NameModel): Owned {
+  const sockets: BoundSocket[] = []
+  try {
+    for (const address of model.addresses) sockets.push(openSocket(address, optionsFor(model, address), model.backlog))
+  } catch (error) {
+    for (const socket of sockets) socket.close()
+    throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
+  }
+  const descriptions = sockets.map((socket) => ({
+    type: socket.address.type,
+    address: formatAddress(socket.address),
+    backlog: model.backlog,
+    cookie: socket.cookie,
+  }))
+  return { model, sockets, descriptions }
+}

@@ -1,0 +1,98 @@
+// Every verb of this broker: the right it needs and what it does, as one table. The order of each is the same: shape (checked
+// before, by the protocol's table), right, existence, act, answer. Verbs of the protocol that have no row are UNSUPPORTED.
+
+import { ownLiveLease } from '../core/own-lease.ts'
+import { listView } from '../core/views.ts'
+import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
+import type { Op, Requests } from '../protocol/messages.ts'
+import { VERSION } from '../protocol/version.ts'
+import type { Broker } from './broker.ts'
+import type { Session } from './session.ts'
+import { holderViews, nameViews, statistics } from './views.ts'
+
+export type Right = 'any' | 'viewer' | 'admin'
+
+interface Verb<O extends Op> {
+  right: Right
+  handle(broker: Broker, session: Session, id: number, request: Requests[O]): void
+}
+
+/** Optional features, named in the answer to hello. */
+export const FEATURES: readonly string[] = []
+
+export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
+  hello: { right: 'any', handle: hello },
+  acquire: { right: 'any', handle: acquire },
+  ready: {
+    right: 'any',
+    handle: (broker, session, id, { lease }) =>
+      broker.step({ type: 'ready', connection: session.id, request: id, lease }),
+  },
+  release: {
+    right: 'any',
+    handle: (broker, session, id, { lease }) =>
+      broker.step({ type: 'release', connection: session.id, request: id, lease }),
+  },
+  sockets: { right: 'any', handle: sockets },
+  list: {
+    right: 'viewer',
+    handle: (broker, session, id) => session.answerList(id, { sockets: nameViews(broker) }, 'sockets'),
+  },
+  holders: { right: 'viewer', handle: holders },
+  stats: {
+    right: 'viewer',
+    handle: (broker, session, id) => session.answer(id, statistics(broker)),
+  },
+}
+
+function hello(broker: Broker, session: Session, id: number, request: Requests['hello']): void {
+  if (session.greeted) return session.refuse(id, 'INVALID', 'hello: it was said already on this connection')
+  if (!SUPPORTED_VERSIONS.includes(request.version)) {
+    const message = `this broker does not speak version ${request.version} of the protocol; use ${SUPPORTED_VERSIONS.join(' or ')}`
+    return session.refuse(id, 'VERSION', message, { supported: SUPPORTED_VERSIONS })
+  }
+  broker.greeted(session, request.client)
+  session.answer(id, {
+    version: PROTOCOL_VERSION,
+    broker: `fd-broker/${VERSION}`,
+    pid: process.pid,
+    features: FEATURES,
+  })
+}
+
+function acquire(broker: Broker, session: Session, id: number, request: Requests['acquire']): void {
+  if (!broker.processes.alive(session.process)) {
+    return session.refuse(
+      id,
+      'DENIED',
+      'the process that made this connection has ended: make a connection of your own',
+    )
+  }
+  const { generation, label, wait = 0 } = request
+  broker.step({
+    type: 'acquire',
+    connection: session.id,
+    request: id,
+    name: request.name,
+    holder: broker.holderOf(session),
+    takeover: request.takeover ?? false,
+    wait,
+    ready: request.ready ?? false,
+    bind: request.bind ?? 'connection',
+    ...(generation === undefined ? {} : { generation }),
+    ...(label === undefined ? {} : { label }),
+  })
+}
+
+function sockets(broker: Broker, session: Session, id: number, request: Requests['sockets']): void {
+  const lease = ownLiveLease(broker.registry, request.lease, { connection: session.id, process: session.process })
+  if ('code' in lease) return session.refuse(id, lease.code, lease.message)
+  broker.sendSockets(session, id, {}, lease.name.config.name)
+}
+
+function holders(broker: Broker, session: Session, id: number, { name }: Requests['holders']): void {
+  if (name !== undefined && listView(broker.registry, name).length === 0) {
+    return session.refuse(id, 'NOT_FOUND', `there is no name ${name}; \`fd-broker list\` shows those there are`)
+  }
+  session.answerList(id, { holders: holderViews(broker, name) }, 'holders')
+}

@@ -1,0 +1,142 @@
+import { lstatSync, statSync, unlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { addon, constants, type FileStat } from './addon.ts'
+import { OwnedFd } from './owned-fd.ts'
+import { findSocketOwner } from './socket-owner.ts'
+import { getBytes } from './sockopt.ts'
+import { check, SystemError } from './system-error.ts'
+import { isAbstract, lstat, makeDirectories, probePath, refuseOtherFile } from './unix-path.ts'
+
+const { EACCES, EAGAIN, ELOOP } = constants.errno
+const FILE_TYPE = 0o170000
+const REGULAR = 0o100000
+const STICKY = 0o1000
+const OTHERS_WRITE = 0o022
+const LOCK_ATTEMPTS = 16
+
+export interface ControlPath {
+  /**
+   * A POSIX lock belongs to the process, and goes when the process closes *any* descriptor of the file: nobody else may
+   * open it here.
+   */
+  lock: OwnedFd
+}
+
+function lockPath(path: string): string {
+  return `${path}.lock`
+}
+
+function requireSafeDirectory(directory: string): void {
+  if (lstat(directory)?.isSymbolicLink() && !statSync(directory, { throwIfNoEntry: false })) {
+    throw new Error(`${directory} is a symbolic link to nothing: make its target, or remove the link`)
+  }
+  makeDirectories(directory, 0o755)
+  const stats = statSync(directory)
+  if (!stats.isDirectory()) throw new Error(`${directory} is not a directory: choose another control path`)
+  const self = process.geteuid!()
+  if (stats.uid !== 0 && stats.uid !== self) {
+    throw new Error(
+      `${directory} belongs to uid ${stats.uid}, who could replace the control socket: chown it to root or uid ${self}`,
+    )
+  }
+  if (stats.mode & OTHERS_WRITE && !(stats.mode & STICKY)) {
+    throw new Error(`others may write to ${directory} and could replace the control socket: chmod go-w ${directory}`)
+  }
+}
+
+function openLock(path: string): OwnedFd {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const result = addon.open(path, flags, 0o600)
+  if (result === -ELOOP) throw new Error(`${path} is a symbolic link: remove it`)
+  return new OwnedFd(check(result, `open ${path}`))
+}
+
+function statOf(fd: OwnedFd): FileStat {
+  const stat = addon.fstat(fd.fd)
+  if (typeof stat === 'number') throw new SystemError(-stat, 'fstat')
+  return stat
+}
+
+/** False if the file is not the path's any more: a broker that exits cleanly unlinks it while it has the lock. */
+function takeLock(lock: OwnedFd, path: string, control: string): boolean {
+  const stat = statOf(lock)
+  if ((stat.mode & FILE_TYPE) !== REGULAR || stat.uid !== process.geteuid!()) {
+    throw new Error(`${path} is not a regular file of uid ${process.geteuid!()}: remove it`)
+  }
+  const result = addon.lock(lock.fd)
+  if (result === -EAGAIN || result === -EACCES) {
+    const pid = addon.lockHolder(lock.fd)
+    throw new Error(`another broker (${pid > 0 ? `pid ${pid}` : 'of another pid namespace'}) runs on ${control}`)
+  }
+  check(result, 'fcntl')
+  const now = lstat(path)
+  return now !== undefined && now.ino === stat.ino && now.dev === stat.dev
+}
+
+function lockControl(control: string): OwnedFd {
+  const path = lockPath(control)
+  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
+    const lock = openLock(path)
+    try {
+      if (takeLock(lock, path, control)) return lock
+    } catch (error) {
+      lock.close()
+      throw error
+    }
+    lock.close()
+  }
+  throw new Error(`${path} is replaced again and again: another program uses it; choose another control path`)
+}
+
+function answeringPid(path: string): number | undefined {
+  const type = constants.SOCK_SEQPACKET | constants.SOCK_NONBLOCK
+  using socket = new OwnedFd(check(addon.socket(constants.AF_UNIX, type, 0), 'socket'))
+  if (addon.connect(socket.fd, constants.AF_UNIX, path, 0) < 0) return undefined
+  const credentials = getBytes(socket.fd, constants.SOL_SOCKET, constants.SO_PEERCRED, 12)
+  return new Int32Array(credentials.buffer, 0, 1)[0]
+}
+
+function removeStale(path: string): void {
+  const stats = lstat(path)
+  if (!stats) return
+  refuseOtherFile(path, stats)
+  const state = probePath(path)
+  if (state === 'bound') {
+    const pid = answeringPid(path) ?? findSocketOwner({ type: 'unix-seqpacket', path })?.pid
+    throw new Error(
+      `${pid ? `pid ${pid}` : 'another process'} answers on ${path}: stop it, or choose another control path`,
+    )
+  }
+  if (state === 'denied' || lstatSync(path).uid !== process.geteuid!()) {
+    throw new Error(`${path} belongs to uid ${stats.uid}: remove it, or choose another control path`)
+  }
+  unlinkSync(path)
+}
+
+/** Makes the path free to bind, for this process alone as long as it keeps the lock. Throws an Error that says what to do. */
+export function prepareControlPath(path: string): ControlPath {
+  if (isAbstract(path) || !path.startsWith('/')) {
+    throw new Error(`the control path ${path} is not absolute: anybody could take another kind of name before us`)
+  }
+  requireSafeDirectory(dirname(path))
+  const lock = lockControl(path)
+  try {
+    removeStale(path)
+    return { lock }
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+/** The clean exit: path and lock file go while the lock is held, so that no other broker's are removed. */
+export function releaseControlPath(path: string, { lock }: ControlPath): void {
+  for (const one of [path, lockPath(path)]) {
+    try {
+      unlinkSync(one)
+    } catch {
+      // Removed already.
+    }
+  }
+  lock.close()
+}

@@ -1,0 +1,204 @@
+import { dirname } from 'node:path'
+import { type Address, formatAddress, type UnixAddress } from '../protocol/address.ts'
+import type { SocketOptions } from '../protocol/socket-options.ts'
+import { addon, constants as c, type SocketName } from './addon.ts'
+import { OwnedFd } from './owned-fd.ts'
+import { requireApplicable, setSocketOptions } from './socket-option-rows.ts'
+import { describeOwner, findSocketOwner } from './socket-owner.ts'
+import { setInt, socketCookie } from './sockopt.ts'
+import { check, SystemError } from './system-error.ts'
+import * as unixPath from './unix-path.ts'
+
+const { EACCES, EADDRINUSE, EADDRNOTAVAIL, ENODEV, EPERM } = c.errno
+
+export interface BoundSocket {
+  readonly fd: OwnedFd
+  /** With the real port. */
+  readonly address: Address
+  readonly cookie: string
+  /** Also removes the path, if it is still the one that was bound. */
+  close(): void
+}
+
+/** What undoes the steps so far, should a later one fail. */
+type Undo = (() => void)[]
+
+const kinds = {
+  tcp: c.SOCK_STREAM,
+  udp: c.SOCK_DGRAM,
+  unix: c.SOCK_STREAM,
+  'unix-dgram': c.SOCK_DGRAM,
+  'unix-seqpacket': c.SOCK_SEQPACKET,
+  vsock: c.SOCK_STREAM,
+} as const
+
+/** Another process may take the port between the kernel's choice and our explicit bind. */
+const PORT_ATTEMPTS = 16
+
+function nameOf(address: Address): SocketName {
+  switch (address.type) {
+    case 'tcp':
+    case 'udp': {
+      const family = address.family === 6 ? c.AF_INET6 : c.AF_INET
+      const zone = address.zone === undefined ? '' : `%${address.zone}`
+      return { family, text: address.host + zone, port: address.port }
+    }
+    case 'vsock': {
+      const cid = address.cid === 'any' ? c.VMADDR_CID_ANY : address.cid
+      return { family: c.AF_VSOCK, text: String(cid), port: address.port || c.VMADDR_PORT_ANY }
+    }
+    default:
+      return { family: c.AF_UNIX, text: address.path, port: 0 }
+  }
+}
+
+function bind(fd: OwnedFd, address: Address): void {
+  const { family, text, port } = nameOf(address)
+  check(addon.bind(fd.fd, family, text, port), 'bind')
+}
+
+function boundPort(fd: OwnedFd): number {
+  const name = addon.getsockname(fd.fd)
+  if (typeof name === 'number') throw new SystemError(-name, 'getsockname')
+  return name.port
+}
+
+function makeSocket(address: Address, options: SocketOptions): OwnedFd {
+  const socket = new OwnedFd(check(addon.socket(nameOf(address).family, kinds[address.type], 0), 'socket'))
+  try {
+    if (address.type === 'tcp') setInt(socket.fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1)
+    setSocketOptions(socket.fd, address, options, 'before bind')
+    return socket
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+function bindPort<A extends Address>(address: A, options: SocketOptions): { socket: OwnedFd; address: A } {
+  const socket = makeSocket(address, options)
+  try {
+    bind(socket, address)
+    return { socket, address }
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+/** A port of the kernel's choice is bound again by its number: a listener that was shut keeps only an explicit port. */
+function bindAnyPort<A extends Exclude<Address, UnixAddress>>(address: A, options: SocketOptions) {
+  for (let attempt = 1; ; attempt++) {
+    const { socket } = bindPort(address, options)
+    const port = boundPort(socket)
+    socket.close()
+    try {
+      return bindPort({ ...address, port }, options)
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.errno !== EADDRINUSE || attempt === PORT_ATTEMPTS) throw error
+    }
+  }
+}
+
+function clearPath(address: UnixAddress): void {
+  const { path } = address
+  const stats = unixPath.lstat(path)
+  if (!stats) return
+  unixPath.refuseOtherFile(path, stats)
+  const state = unixPath.probePath(path)
+  if (state === 'bound') throw new SystemError(EADDRINUSE, 'bind')
+  if (state === 'denied') throw new SystemError(EACCES, 'connect')
+  unixPath.unlink(path)
+}
+
+function bindUnix(address: UnixAddress, options: SocketOptions, undo: Undo): { socket: OwnedFd; remove: () => void } {
+  const { path } = address
+  const owner = { mode: options.socketMode ?? 0o666, uid: options.socketUser, gid: options.socketGroup }
+  if (unixPath.isAbstract(path)) return { socket: bindPort(address, options).socket, remove: () => {} }
+
+  const made = unixPath.makeDirectories(dirname(path), options.directoryMode ?? 0o755)
+  undo.push(() => unixPath.removeDirectories(made))
+  clearPath(address)
+  const socket = makeSocket(address, options)
+  undo.push(() => socket.close())
+  check(addon.fchmod(socket.fd, unixPath.modeAtBind(owner)), 'fchmod')
+  bind(socket, address)
+  const bound = unixPath.lstat(path)
+  if (!bound) throw new Error(`${path} was removed as soon as it was bound`)
+  const remove = () => unixPath.removePath(path, bound)
+  undo.push(remove)
+  unixPath.setPathOwner(path, owner)
+  return { socket, remove }
+}
+
+function listens(address: Address): boolean {
+  return kinds[address.type] !== c.SOCK_DGRAM
+}
+
+function open(address: Address, options: SocketOptions, backlog: number, undo: Undo): BoundSocket {
+  requireApplicable(options, address)
+  const inet = address.type === 'tcp' || address.type === 'udp'
+  const settled: SocketOptions = inet ? { ...options, bindIpv6Only: options.bindIpv6Only ?? 'both' } : options
+  const { socket, remove, bound } = bindAddress(address, settled, undo)
+  undo.push(() => socket.close())
+  setSocketOptions(socket.fd, address, settled, 'after bind')
+  if (listens(address)) check(addon.listen(socket.fd, backlog), 'listen')
+  return {
+    fd: socket,
+    address: bound,
+    cookie: socketCookie(socket.fd),
+    close: () => {
+      if (socket.closed) return
+      remove()
+      socket.close()
+    },
+  }
+}
+
+function bindAddress(address: Address, options: SocketOptions, undo: Undo) {
+  if ('path' in address) return { ...bindUnix(address, options, undo), bound: address }
+  const { socket, address: bound } = address.port === 0 ? bindAnyPort(address, options) : bindPort(address, options)
+  return { socket, bound, remove: () => {} }
+}
+
+/** What the reader can do about it. */
+function adviceFor(errno: number, syscall: string, address: Address): string {
+  if (errno === EACCES && 'family' in address && address.port < 1024) {
+    return '; ports below 1024 need CAP_NET_BIND_SERVICE'
+  }
+  if (errno === EADDRNOTAVAIL) return '; no interface has this address: with free_bind it is bound all the same'
+  if (errno === ENODEV) return '; there is no such interface'
+  if (errno === EPERM && syscall === 'setsockopt') return '; it needs CAP_NET_ADMIN'
+  if (errno === EPERM && syscall.includes('chown')) return '; it needs CAP_CHOWN'
+  return ''
+}
+
+function explain(error: unknown, address: Address): unknown {
+  const name = formatAddress(address)
+  const cause = unixPath.asSystemError(error)
+  if (!(cause instanceof SystemError)) return new Error(`${name}: ${cause instanceof Error ? cause.message : cause}`)
+  const { errno, syscall, message } = cause
+  if (errno === EADDRINUSE) {
+    return new SystemError(
+      errno,
+      syscall,
+      `${name} is in use by ${describeOwner(findSocketOwner(address))}: ${message}`,
+    )
+  }
+  return new SystemError(errno, syscall, `${name}: ${message}${adviceFor(errno, syscall, address)}`)
+}
+
+/**
+ * Binds an address with its options, and listens where the type listens. When a step fails, everything made so far is
+ * undone, and the error names the address, the step or option, and the reason.
+ */
+export function openSocket(address: Address, options: SocketOptions, backlog: number): BoundSocket {
+  const undo: Undo = []
+  try {
+    return open(address, options, backlog, undo)
+  } catch (error) {
+    const explained = explain(error, address)
+    for (const step of undo.toReversed()) step()
+    throw explained
+  }
+}

@@ -1,0 +1,66 @@
+import { readlinkSync } from 'node:fs'
+import { isAlive, type Peer } from './peer.ts'
+import { readText } from './proc.ts'
+
+export interface ProcessFacts {
+  /** As /proc shows it: with ` (deleted)` when the file was replaced, so that a rule for the path no longer fits. */
+  exe?: string
+  /** The path in the cgroup v2 hierarchy. */
+  cgroup?: string
+  /** The systemd system unit. */
+  unit?: string
+  command?: string
+  name: string
+}
+
+const units = /^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|scope)$/
+const slices = /^[A-Za-z0-9:_.\\@-]+\.slice$/
+
+/** A leading `_` protects names that the kernel would take for its own files (cg_unescape). */
+function unescapePart(part: string): string {
+  return part.startsWith('_') ? part.slice(1) : part
+}
+
+/** systemd's cg_path_get_unit: past the slices, the first part is the unit. What lies below is the unit's own affair. */
+export function unitOfCgroup(cgroup: string): string | undefined {
+  const parts = cgroup.split('/').filter((part) => part !== '')
+  const part = parts.find((one) => !slices.test(unescapePart(one)))
+  const unit = part && unescapePart(part)
+  return unit && units.test(unit) ? unit : undefined
+}
+
+export function parseCgroup(text: string): string | undefined {
+  return /^0::(.*)$/m.exec(text)?.[1]
+}
+
+/** Arguments joined by blanks, with what could forge a line or a terminal's state written as \xNN. */
+export function parseCommand(cmdline: string): string {
+  return cmdline
+    .replace(/\0+$/, '')
+    .replaceAll('\0', ' ')
+    .replace(/\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/gu, (character) => {
+      const code = character.codePointAt(0)!
+      return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+    })
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Read from /proc by number, and believed only if the process behind the pidfd still lives afterwards. */
+export function processFacts(peer: Pick<Peer, 'pid' | 'pidfd'>): ProcessFacts | undefined {
+  const { pid, pidfd } = peer
+  if (!pidfd || pidfd.closed || pid <= 0) return undefined
+  const exe = readLink(`/proc/${pid}/exe`)
+  const cgroup = parseCgroup(readText(`/proc/${pid}/cgroup`) ?? '')
+  const unit = cgroup && unitOfCgroup(cgroup)
+  const name = parseCommand((readText(`/proc/${pid}/comm`) ?? '').replace(/\n$/, ''))
+  const command = parseCommand(readText(`/proc/${pid}/cmdline`) ?? '')
+  if (!isAlive(pidfd)) return undefined
+  return { ...(exe && { exe }), ...(cgroup && { cgroup }), ...(unit && { unit }), ...(command && { command }), name }
+}

@@ -1,0 +1,90 @@
+import { chmodSync, lchownSync, lstatSync, mkdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { addon, constants } from './addon.ts'
+import { OwnedFd } from './owned-fd.ts'
+import { check, SystemError } from './system-error.ts'
+
+const { EACCES, ECONNREFUSED, ENOENT } = constants.errno
+
+export function isAbstract(path: string): boolean {
+  return path.startsWith('@')
+}
+
+export const unlink = unlinkSync
+
+export function lstat(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })
+}
+
+/** Makes the missing ones of a path's directories, with that very mode whatever the umask. Returns those made. */
+export function makeDirectories(directory: string, mode: number): string[] {
+  if (lstat(directory)) return []
+  const made = makeDirectories(dirname(directory), mode)
+  try {
+    mkdirSync(directory, { mode: mode & 0o700 })
+    made.push(directory)
+    chmodSync(directory, mode)
+  } catch (error) {
+    removeDirectories(made)
+    throw error
+  }
+  return made
+}
+
+export function removeDirectories(made: readonly string[]): void {
+  try {
+    for (const directory of made.toReversed()) rmdirSync(directory)
+  } catch {
+    // Somebody uses it by now.
+  }
+}
+
+/**
+ * Whether a socket is bound to the path, without a connection that its owner would see: a datagram connect() is answered
+ * EPROTOTYPE by a socket of another type, listening or not, and ECONNREFUSED only where no socket is behind the inode.
+ */
+export function probePath(path: string): 'bound' | 'stale' | 'absent' | 'denied' {
+  using socket = new OwnedFd(check(addon.socket(constants.AF_UNIX, constants.SOCK_DGRAM, 0), 'socket'))
+  const errno = -addon.connect(socket.fd, constants.AF_UNIX, path, 0)
+  if (errno === ECONNREFUSED) return 'stale'
+  if (errno === ENOENT) return 'absent'
+  return errno === EACCES ? 'denied' : 'bound'
+}
+
+/** Refuses what is not a socket: it is somebody's file, and is never removed. */
+export function refuseOtherFile(path: string, stats: Stats): void {
+  if (stats.isSocket()) return
+  const what = stats.isSymbolicLink() ? 'a symbolic link' : stats.isDirectory() ? 'a directory' : 'not a socket'
+  throw new Error(`${path} is ${what}: remove it, or choose another path`)
+}
+
+export interface PathOwner {
+  mode: number
+  uid: number | undefined
+  gid: number | undefined
+}
+
+/** Mode at bind(): nobody but the owner gets in before the path has its final owner. */
+export function modeAtBind({ mode, uid, gid }: PathOwner): number {
+  return uid === undefined && gid === undefined ? mode : mode & 0o600
+}
+
+/** Gives a path that was just bound its owner and its mode, which the umask may have cut. Follows no symbolic link. */
+export function setPathOwner(path: string, { mode, uid, gid }: PathOwner): void {
+  if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? -1, gid ?? -1)
+  using file = new OwnedFd(check(addon.open(path, constants.O_PATH | constants.O_NOFOLLOW, 0), 'open'))
+  chmodSync(`/proc/self/fd/${file.fd}`, mode)
+}
+
+/** Removes the path if it is still that inode. Before the socket is closed, while the number cannot be given again. */
+export function removePath(path: string, bound: Stats): void {
+  const now = lstat(path)
+  if (now && now.ino === bound.ino && now.dev === bound.dev) unlinkSync(path)
+}
+
+/** Errors of node:fs, which are ours where a system call was refused. */
+export function asSystemError(error: unknown): unknown {
+  if (error instanceof SystemError || !(error instanceof Error)) return error
+  const { errno, syscall } = error as NodeJS.ErrnoException
+  return errno !== undefined && syscall !== undefined ? new SystemError(-errno, syscall) : error
+}

@@ -1,0 +1,129 @@
+// A real broker in a process of its own, in a private directory, ended and checked at the end of the test.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, onTestFinished } from 'vitest'
+
+export const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js')
+export const IS_ROOT = process.getuid?.() === 0
+/** A user with no rights of its own. */
+export const NOBODY = 65534
+
+/** A directory that other users can enter; removed when the test ends. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fd-broker-test-'))
+  chmodSync(directory, 0o755)
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export interface Daemon {
+  readonly process: ChildProcess
+  readonly pid: number
+  readonly directory: string
+  readonly control: string
+  readonly config: string
+  /** Everything logged so far, one object a line. */
+  logs(): Record<string, unknown>[]
+  stderr(): string
+  /** Open descriptors of the broker. */
+  fds(): number
+  /** Resident memory in bytes. */
+  rss(): number
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+export interface DaemonOptions {
+  /** Tables below [broker]; `{dir}` stands for the directory. */
+  sockets: string
+  /** More keys of [broker]. */
+  broker?: string
+  directory?: string
+  uid?: number
+  env?: NodeJS.ProcessEnv
+  /** Runs the daemon through this command, such as `prlimit --nofile=64`. */
+  through?: readonly string[]
+}
+
+export function writeConfig(
+  directory: string,
+  { sockets, broker = '' }: Pick<DaemonOptions, 'sockets' | 'broker'>,
+): string {
+  const config = join(directory, 'broker.toml')
+  const text = `[broker]\ncontrol = "{dir}/control.sock"\n${broker}\n${sockets}`
+  writeFileSync(config, text.replaceAll('{dir}', directory), { mode: 0o644 })
+  return config
+}
+
+/** Starts a broker and waits until its control socket takes connections; it ends with the test. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const directory = options.directory ?? temporaryDirectory()
+  const config = writeConfig(directory, options)
+  const daemon = launch(directory, config, options)
+  for (let tries = 0; !daemon.logs().some(({ msg }) => msg === 'serving'); tries++) {
+    if (daemon.process.exitCode !== null || tries > 500)
+      throw new Error(`the broker did not start:\n${daemon.stderr()}`)
+    await sleep(10)
+  }
+  return daemon
+}
+
+/** Starts a broker that may fail: whoever calls looks at `exit` and `stderr`. */
+export function launch(directory: string, config: string, options: Omit<DaemonOptions, 'sockets'> = {}): Daemon {
+  const command = [...(options.through ?? []), process.execPath, CLI, 'serve', '--no-keeper', '--config', config]
+  const child = spawn(command[0]!, command.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...options.env },
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  })
+  let text = ''
+  child.stderr!.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk
+  })
+  const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
+  const stop = (signal: NodeJS.Signals = 'SIGTERM') => {
+    child.kill(signal)
+    return exited
+  }
+  onTestFinished(async () => {
+    if (child.exitCode === null && child.signalCode === null) await stop('SIGKILL')
+  })
+  const pid = child.pid!
+  const control = join(directory, 'control.sock')
+  return {
+    process: child,
+    pid,
+    directory,
+    control,
+    config,
+    logs: () =>
+      text
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line)),
+    stderr: () => text,
+    fds: () => readdirSync(`/proc/${pid}/fd`).length,
+    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024,
+    stop,
+  }
+}
+
+export async function exitOf(daemon: Daemon): Promise<number | null> {
+  if (daemon.process.exitCode !== null) return daemon.process.exitCode
+  return new Promise((resolve) => daemon.process.once('close', (code) => resolve(code)))
+}
+
+/** Ends the broker as an operator would, and expects it to leave nothing behind. */
+export async function stopCleanly(daemon: Daemon): Promise<void> {
+  expect(await daemon.stop()).toBe(0)
+  expect(existsSync(daemon.control)).toBe(false)
+  expect(existsSync(`${daemon.control}.lock`)).toBe(false)
+}
+
+export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(5)) if (await condition()) return
+  throw new Error(`not within ${ms} ms: ${what}`)
+}
