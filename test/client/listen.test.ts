@@ -249,3 +249,17 @@ describe('a server that does not fit', () => {
     })
   })
 })
+
+it('rejects, and leaves nothing open, when the server is closed or given up before it listens', async () => {
+  const lease = await leaseOn(socket('tcp'), socket('tcp'))
+  const closed = createServer()
+  const listening = ended(lease.listen(closed))
+  closed.close()
+  expect(await listening).toMatchObject({ code: 'INVALID', message: expect.stringContaining('closed before') })
+  const abort = new AbortController()
+  const server = createServer()
+  const given = ended(lease.listen(server, { signal: abort.signal }))
+  abort.abort(new Error('enough'))
+  expect(await given).toMatchObject({ message: 'enough' })
+  expect(server.listening).toBe(false)
+})
