@@ -4,6 +4,7 @@
 import { BrokerError } from '../protocol/errors.ts'
 import { MILLISECONDS_MAX } from '../protocol/limits.ts'
 import type { Requests } from '../protocol/messages.ts'
+import type { OwnedFd } from '../sys/owned-fd.ts'
 import { type Answer, closeAll } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { Lease } from './lease.ts'
@@ -53,17 +54,21 @@ async function acquireOn(
     if (!Number.isSafeInteger(line!.lease))
       throw new BrokerError('PROTOCOL', 'the broker granted a lease without an id')
     const received = await receiveSockets(grant, line!, session.spare, { signal })
-    return admit(() => new Lease(grant.message, received, line!, session.leases), received.fds, signal)
+    return admit(() => {
+      signal?.throwIfAborted()
+      session.assertOpen()
+      return new Lease(grant.message, received, line!, session.leases)
+    }, received.fds)
   } catch (error) {
+    closeAll(grant.fds)
     line!.abandon()
     throw error
   }
 }
 
 /** The last moment to give up: afterwards the descriptors are the lease's. */
-function admit(make: () => Lease, fds: Parameters<typeof closeAll>[0], signal: AbortSignal | undefined): Lease {
+function admit(make: () => Lease, fds: readonly OwnedFd[]): Lease {
   try {
-    signal?.throwIfAborted()
     return make()
   } catch (error) {
     closeAll(fds)

@@ -1,10 +1,13 @@
 // The client of a broker.
 
 import type { HolderView, NameView } from '../protocol/messages.ts'
+import { within } from './abort.ts'
 import { acquire } from './acquire.ts'
 import type { Lease } from './lease.ts'
 import type { Abortable, AcquireOptions, ConnectOptions } from './options.ts'
 import { Session } from './session.ts'
+
+const CLOSE_PATIENCE = 1000
 
 /** What `stats` answers: counters of the broker, by name. */
 export type Stats = Record<string, unknown>
@@ -49,7 +52,10 @@ export class Broker {
 
   /** Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#session.leases].map((lease) => lease.release()))
+    this.#session.refuse()
+    const released = Promise.allSettled([...this.#session.leases].map((lease) => lease.release()))
+    // A broker that does not answer learns of it by the end of the connection.
+    await within(released, { timeout: CLOSE_PATIENCE }).catch(() => {})
     this.#session.close()
   }
 

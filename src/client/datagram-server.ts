@@ -5,6 +5,7 @@ import type { Socket } from 'node:dgram'
 import { constants as C } from '../sys/addon.ts'
 import type { OwnedFd } from '../sys/owned-fd.ts'
 import { getInt, setInt } from '../sys/sockopt.ts'
+import { awaitListening } from './await-listening.ts'
 import type { Opened } from './stream-server.ts'
 
 /** The descriptor is the socket's from now on, or closed. */
@@ -16,15 +17,7 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
   const stop = () => {
     if (!closed) socket.close()
   }
-  const listening = new Promise<void>((resolve, reject) => {
-    const settle = (error?: Error) => {
-      socket.off('listening', settle)
-      socket.off('error', settle)
-      if (error) reject(error)
-      else resolve()
-    }
-    socket.once('listening', settle)
-    socket.once('error', settle)
+  const listening = awaitListening(socket, () => {
     try {
       const reuse = getInt(fd.fd, C.SOL_SOCKET, C.SO_REUSEADDR)
       // `exclusive`: a cluster worker would otherwise open the number in the primary.
@@ -33,7 +26,7 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
       fd.release()
     } catch (error) {
       fd.close()
-      settle(error as Error)
+      throw error
     }
   })
   return { listening, stop }

@@ -5,6 +5,8 @@ import { Socket as DatagramSocket } from 'node:dgram'
 import { Server as StreamServer } from 'node:net'
 import { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
+import type { OwnedFd } from '../sys/owned-fd.ts'
+import { within } from './abort.ts'
 import { openDatagram } from './datagram-server.ts'
 import type { Descriptors } from './descriptors.ts'
 import { socketFault } from './received-sockets.ts'
@@ -30,14 +32,12 @@ export class Listening {
     const open = this.#opener(server)
     this.#assertSound()
     const { stop, listening } = open(this.#descriptors.copies())
-    const abort = () => stop()
-    signal?.addEventListener('abort', abort)
     try {
-      await listening
-      signal?.throwIfAborted()
+      await within(listening, { signal })
       this.#stops.push(stop)
-    } finally {
-      signal?.removeEventListener('abort', abort)
+    } catch (error) {
+      stop()
+      throw error
     }
   }
 
@@ -59,11 +59,11 @@ export class Listening {
   #opener(server: Server) {
     if (server instanceof StreamServer) {
       this.#assertStream(server)
-      return (fds: Parameters<typeof openStream>[1]) => openStream(server, fds, this.#sockets)
+      return (fds: readonly OwnedFd[]) => openStream(server, fds, this.#sockets)
     }
     if (server instanceof DatagramSocket) {
       this.#assertDatagram(server)
-      return (fds: Parameters<typeof openStream>[1]) => openDatagram(server, fds[0]!)
+      return (fds: readonly OwnedFd[]) => openDatagram(server, fds[0]!)
     }
     throw this.#invalid(
       'listen() takes a net, tls, http, https or http2 server, or a node:dgram socket; ' +

@@ -39,8 +39,9 @@ export async function receiveSockets(
   closeAll(grant.fds)
   const again = await spare.lend(() => line.request('sockets', { signal }))
   if (!again.fdsLost) return checked(again)
-  closeAll(again.fds)
   const why = spare.keep() ? 'a security module of the kernel refused them to this process' : TABLE_FULL
+  closeAll(again.fds)
+  spare.keep()
   throw new BrokerError('SYSTEM', `the descriptors of the lease could not be received: ${why}`)
 }
 

@@ -38,7 +38,7 @@ export class Session {
   async connection({ deadline, signal }: ReachOptions): Promise<Connection> {
     for (;;) {
       signal?.throwIfAborted()
-      if (this.#over) throw this.#over
+      this.assertOpen()
       if (this.#connection) return this.#connection
       this.#attempt ??= this.#tryOnce().finally(() => {
         this.#attempt = undefined
@@ -71,16 +71,25 @@ export class Session {
     return error === connection.ended && connection.ended?.code === 'CLOSED' && !this.#over
   }
 
-  close(): void {
+  assertOpen(): void {
+    if (this.#over) throw this.#over
+  }
+
+  /** Begins nothing more; what is in flight goes on. */
+  refuse(): void {
     this.#over ??= new BrokerError('CLOSED', 'this Broker was closed; use another: connect()')
-    this.#connection?.close(this.#over)
+  }
+
+  close(): void {
+    this.refuse()
+    this.#connection?.close(this.#over!)
     this.spare.retire()
   }
 
   async #tryOnce(): Promise<Connection> {
     const delay = backOff(this.#failures)
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay))
-    if (this.#over) throw this.#over
+    this.assertOpen()
     const where = socketPath(this.#options.socket)
     try {
       const connection = Connection.open(where, introduction(this.#options))

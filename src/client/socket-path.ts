@@ -18,13 +18,16 @@ export interface PathSources {
   exists: (path: string) => boolean
 }
 
-const HERE: PathSources = { env: process.env, uid: process.geteuid?.() ?? -1, exists: existsSync }
+/** Asked each time: a program may drop its privileges after it has loaded the SDK. */
+function here(): PathSources {
+  return { env: process.env, uid: process.geteuid?.() ?? -1, exists: existsSync }
+}
 
 /**
  * The socket asked for, else FD_BROKER_SOCKET, else the system's if it exists, else the user's. Root never takes the
  * user's: XDG_RUNTIME_DIR survives `sudo -E`, and another user's broker must not hand sockets to root.
  */
-export function socketPath(asked: string | undefined, sources: PathSources = HERE): SocketPath {
+export function socketPath(asked: string | undefined, sources: PathSources = here()): SocketPath {
   const { env, uid, exists } = sources
   const named = asked ?? env.FD_BROKER_SOCKET
   if (named) return { path: named, explicit: true }
@@ -37,7 +40,7 @@ export function socketPath(asked: string | undefined, sources: PathSources = HER
  * Refuses an impostor. SO_PEERCRED of a server is whoever called listen() last (unix(7)): it must be root, this process's
  * own user, or, where the path was named explicitly, the owner of the socket's file.
  */
-export function assertTrusted(uid: number, { path, explicit }: SocketPath, own: number = HERE.uid): void {
+export function assertTrusted(uid: number, { path, explicit }: SocketPath, own: number = here().uid): void {
   if (uid === 0 || uid === own) return
   if (explicit && uid === ownerOf(path)) return
   throw new BrokerError(

@@ -7,6 +7,7 @@ import { Server, Socket } from 'node:net'
 import type { SocketDescription } from '../protocol/messages.ts'
 import type { OwnedFd } from '../sys/owned-fd.ts'
 import { closeAll } from './answers.ts'
+import { awaitListening } from './await-listening.ts'
 import { ExtraListeners } from './extra-listeners.ts'
 
 export interface Opened {
@@ -36,21 +37,9 @@ export function openStream(server: Server, fds: readonly OwnedFd[], sockets: rea
 }
 
 function open(server: Server, fd: OwnedFd, backlog: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error) => {
-      server.off('listening', settle)
-      server.off('error', settle)
-      if (error) reject(error)
-      else resolve()
-    }
-    server.once('listening', settle)
-    server.once('error', settle)
-    try {
-      if (cluster.isWorker) server.listen(new Socket({ fd: fd.fd, readable: false, writable: false }), backlog)
-      else server.listen({ fd: fd.fd }, backlog)
-      fd.release()
-    } catch (error) {
-      settle(error as Error)
-    }
+  return awaitListening(server, () => {
+    if (cluster.isWorker) server.listen(new Socket({ fd: fd.fd, readable: false, writable: false }), backlog)
+    else server.listen({ fd: fd.fd }, backlog)
+    fd.release()
   })
 }

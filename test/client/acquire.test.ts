@@ -155,3 +155,21 @@ describe('acquire', () => {
     expect(spares()).toBe(before + 1)
   })
 })
+
+it('waits only a moment for a broker that does not answer release when the Broker closes', async () => {
+  const { broker } = serve(granting([socket('tcp')], undefined, ['release']), { timeout: 60_000 })
+  await broker.acquire('web')
+  const start = performance.now()
+  await broker.close()
+  expect(performance.now() - start).toBeLessThan(2000)
+})
+
+it('does not make a lease of a grant that comes while the Broker closes', async () => {
+  const web = socket('tcp')
+  const { broker, fake } = serve(granting([web], undefined, ['acquire']))
+  const acquiring = ended(broker.acquire('web'))
+  await expect.poll(() => fake.requests.length).toBe(2)
+  fake.peers[0]!.grant(fake.requests[1]!, [web])
+  await broker.close()
+  expect(await acquiring).toMatchObject({ code: 'CLOSED' })
+})

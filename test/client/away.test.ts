@@ -6,7 +6,7 @@ import { connect } from '../../src/client/index.ts'
 import { FakeBroker, granting } from '../support/fake-broker.ts'
 import { ended, useSdk } from '../support/sdk.ts'
 
-const { after, scratch, serve, socket } = useSdk()
+const { atEnd, scratch, serve, socket } = useSdk()
 
 describe('a broker that is away', () => {
   it('is tried until `timeout`, then CLOSED names the path and the remedy', async () => {
@@ -30,7 +30,7 @@ describe('a broker that is away', () => {
     const { rmSync } = await import('node:fs')
     rmSync(path)
     const fake = new FakeBroker(path, granting([]))
-    after(() => fake.close())
+    atEnd(() => fake.close())
     expect(await listing).toEqual([])
     await broker.close()
   })
@@ -44,7 +44,7 @@ describe('a broker that is away', () => {
 
   it('is not waited for when the socket is of another kind', async () => {
     const server = createServer().listen(scratch.at('stream.sock'))
-    after(() => server.close())
+    atEnd(() => server.close())
     const broker = connect({ socket: scratch.at('stream.sock'), timeout: 60_000 })
     expect(await ended(broker.list())).toMatchObject({ code: 'CLOSED', message: expect.stringContaining('EPROTOTYPE') })
     await broker.close()
@@ -52,7 +52,7 @@ describe('a broker that is away', () => {
 
   it.runIf(process.getuid?.() === 0)('is not waited for when this user may not connect (needs root)', async () => {
     const fake = new FakeBroker(scratch.at('control.sock'), granting([]))
-    after(() => fake.close())
+    atEnd(() => fake.close())
     chmodSync(scratch.path, 0o755)
     chmodSync(fake.path, 0o600)
     const broker = connect({ socket: fake.path, timeout: 60_000 })

@@ -41,9 +41,15 @@ export class FakePeer {
     )
   }
 
-  /** Sends a grant of `sockets`, one packet or one packet for each. */
+  /** Sends a grant of `sockets` in one packet; `extra` adds to it or replaces. */
   grant(request: Request, sockets: readonly BrokerSocket[], extra: object = {}): undefined {
-    const rest = { lease: request.id, name: request['name'], generation: 'g1', state: 'granted', readyWithin: 60_000 }
+    const rest = {
+      lease: request.id,
+      name: request.name ?? 'web',
+      generation: 'g1',
+      state: 'granted',
+      readyWithin: 60_000,
+    }
     const descriptions = sockets.map(({ description }) => description)
     const message = { id: request.id, ok: true, ...rest, sockets: descriptions, ...extra }
     this.send(
@@ -97,7 +103,7 @@ export function granting(
       case 'hello':
         return { version: 1, broker: 'fake', pid: process.pid, features: [] }
       case 'acquire':
-        return peer.grant(request, sockets, request['ready'] === true ? { state: 'ready' } : {})
+        return peer.grant(request, sockets, request.ready === true ? { state: 'ready' } : {})
       case 'sockets':
         return peer.grant(request, sockets)
       case 'ready':

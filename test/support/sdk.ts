@@ -17,7 +17,7 @@ export function useSdk() {
   return {
     scratch,
     /** Runs after the test, last one first. */
-    after: (close: () => unknown) => closers.push(close),
+    atEnd: (close: () => unknown) => closers.push(close),
     socket(...args: Parameters<typeof bindSocket>): BrokerSocket {
       const bound = bindSocket(...args)
       closers.push(() => bound.fd.close())
