@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FROM_INTS(name, count, call)                              \
-  static napi_value name(napi_env env, napi_callback_info info)   \
-  {                                                               \
-    int32_t a[count];                                             \
+/* A function of integers that answers one. */
+#define FROM_INTS(name, count, call)                                         \
+  static napi_value name(napi_env env, napi_callback_info info)              \
+  {                                                                          \
+    int32_t a[count];                                                        \
     return addon_ints(env, info, a, count) ? addon_number(env, call) : NULL; \
   }
 
@@ -257,36 +258,14 @@ NAPI_MODULE_INIT()
     const char *name;
     napi_callback callback;
   } methods[] = {
-    {"close", js_close},
-    {"dup", js_dup},
-    {"open", js_open},
-    {"fchmod", js_fchmod},
-    {"fchown", js_fchown},
-    {"fstat", js_fstat},
-    {"nonblock", js_nonblock},
-    {"setNonblock", js_set_nonblock},
-    {"poll", js_poll},
-    {"lock", js_lock},
-    {"lockHolder", js_lock_holder},
-    {"pidfdOpen", js_pidfd_open},
-    {"pidfdSignal", js_pidfd_signal},
-    {"pidfdGetfd", js_pidfd_getfd},
-    {"socket", js_socket},
-    {"bind", js_bind},
-    {"connect", js_connect},
-    {"listen", js_listen},
-    {"accept", js_accept},
-    {"shutdown", js_shutdown},
-    {"setsockopt", js_setsockopt},
-    {"getsockopt", js_getsockopt},
-    {"getsockname", js_getsockname},
-    {"getpeername", js_getpeername},
-    {"unsent", js_unsent},
-    {"recv", js_recv},
-    {"send", js_send},
-    {"sendTo", js_send_to},
-    {"unixDiag", js_unix_diag},
-    {"strerror", js_strerror},
+    {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
+    {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll},
+    {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
+    {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
+    {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
+    {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
+    {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"recv", js_recv}, {"send", js_send},
+    {"sendTo", js_send_to}, {"unixDiag", js_unix_diag}, {"strerror", js_strerror},
   };
   struct addon *addon = calloc(1, sizeof *addon);
   if (!addon || napi_set_instance_data(env, addon, free_addon, NULL) != napi_ok) {

@@ -6,6 +6,7 @@ import { step } from '../core/step.ts'
 import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
+import { quote } from '../protocol/quote.ts'
 import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
@@ -92,7 +93,7 @@ export class Broker implements SessionHost {
     }
     const { op } = body
     if (typeof op !== 'string') return this.refuse(session, id, 'INVALID', 'op must be a string that names a verb')
-    if (!isOp(op)) return this.refuse(session, id, 'UNSUPPORTED', `there is no verb ${JSON.stringify(op.slice(0, 64))}`)
+    if (!isOp(op)) return this.refuse(session, id, 'UNSUPPORTED', `there is no verb ${quote(op)}`)
     const verb = HANDLERS[op]
     if (verb === undefined)
       return this.refuse(session, id, 'UNSUPPORTED', `this broker does not have the verb ${op} yet`)
@@ -134,7 +135,7 @@ export class Broker implements SessionHost {
 
   holderOf(session: Session): HolderInfo {
     const { pid, uid, gid } = session.peer
-    return { process: session.process, pid, uid, gid, user: '', command: '' }
+    return { process: session.process, pid, uid, gid, user: this.users.of(uid), command: '' }
   }
 
   /** Puts an event to the core and performs what it decides. */

@@ -2,9 +2,12 @@
 
 import { readFileSync, statSync } from 'node:fs'
 
+const LOOK_EVERY_MS = 1000
+
 export class UserNames {
   private names = new Map<number, string>()
   private changed = -1
+  private looked = Number.NEGATIVE_INFINITY
   private readonly file: string
 
   constructor(file = '/etc/passwd') {
@@ -18,6 +21,9 @@ export class UserNames {
   }
 
   private refresh(): void {
+    const now = performance.now()
+    if (now - this.looked < LOOK_EVERY_MS) return
+    this.looked = now
     try {
       const { mtimeMs } = statSync(this.file)
       if (mtimeMs === this.changed) return

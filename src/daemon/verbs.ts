@@ -68,6 +68,9 @@ function acquire(broker: Broker, session: Session, id: number, request: Requests
       'the process that made this connection has ended: make a connection of your own',
     )
   }
+  if (request.bind === 'process') {
+    return session.refuse(id, 'UNSUPPORTED', 'acquire: this broker has no process-bound leases yet: leave out `bind`')
+  }
   const { generation, label, wait = 0 } = request
   broker.step({
     type: 'acquire',

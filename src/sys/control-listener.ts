@@ -3,6 +3,7 @@ import { OwnedFd } from './owned-fd.ts'
 import { Poll, READABLE } from './poll.ts'
 import { getInt, refuseRights, setInt } from './sockopt.ts'
 import { check } from './system-error.ts'
+import { isAbstract, setPathOwner } from './unix-path.ts'
 
 /** Connections wait here while the broker restarts; the kernel cuts it to net.core.somaxconn. */
 const BACKLOG = 4096
@@ -32,7 +33,7 @@ export class ControlListener {
   #retry: NodeJS.Timeout | undefined
   #paused = false
 
-  /** A path whose directory is prepared, or `@name`. `mode` holds from bind() on: there is no moment of a wider one. */
+  /** A path whose directory is prepared, or `@name`. There is no moment of a mode wider than `mode`. */
   static listen(
     path: string,
     mode: number,
@@ -44,6 +45,7 @@ export class ControlListener {
     try {
       check(addon.fchmod(socket.fd, mode), 'fchmod')
       check(addon.bind(socket.fd, constants.AF_UNIX, path, 0), 'bind')
+      if (!isAbstract(path)) setPathOwner(path, { mode, uid: undefined, gid: undefined })
       return new ControlListener(socket, onConnection, options)
     } catch (error) {
       socket.close()

@@ -66,7 +66,7 @@ function requirePath(path: string): void {
 /** Sends `READY=1` and the like (sd_notify(3)). False when there is no NOTIFY_SOCKET, or when it did not take it. */
 export function notify(state: string, options: NotifyOptions = {}): boolean {
   const { env = process.env, fds = [], onError } = options
-  const path = env['NOTIFY_SOCKET']
+  const path = env.NOTIFY_SOCKET
   if (!path) return false
   const bytes = Buffer.from(state)
   try {

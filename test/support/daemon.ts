@@ -5,7 +5,8 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished } from 'vitest'
+import { expect } from 'vitest'
+import { atEnd } from './cleanup.ts'
 
 export const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js')
 export const IS_ROOT = process.getuid?.() === 0
@@ -16,7 +17,7 @@ export const NOBODY = 65534
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'fd-broker-test-'))
   chmodSync(directory, 0o755)
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  atEnd(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
@@ -88,7 +89,7 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     child.kill(signal)
     return exited
   }
-  onTestFinished(async () => {
+  atEnd(async () => {
     if (child.exitCode === null && child.signalCode === null) await stop('SIGKILL')
   })
   const pid = child.pid!

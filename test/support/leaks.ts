@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect } from 'vitest'
+import { runCleanups } from './cleanup.ts'
 
 /** What this process has open, by number. */
 export function openFds(): Map<number, string> {
@@ -32,6 +33,7 @@ export function forbidLeaks(): void {
     before = openFds()
   })
   afterEach(async () => {
+    await runCleanups()
     expect(await leakedSince(before)).toEqual([])
   })
 }

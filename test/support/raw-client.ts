@@ -1,8 +1,8 @@
 // A client that sends whatever bytes a test likes, and keeps what comes back.
 
 import { unpack } from 'msgpackr'
-import { onTestFinished } from 'vitest'
 import { Channel, type OwnedFd } from '../../src/sys/index.ts'
+import { atEnd } from './cleanup.ts'
 import { packet, value } from './msgpack.ts'
 
 export interface Received {
@@ -27,7 +27,7 @@ export class RawClient {
         this.wake()
       },
     })
-    onTestFinished(() => this.close())
+    atEnd(() => this.close())
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import { formatFault, formatFaults } from '../../daemon/config/fault.ts'
 import { readConfig } from '../../daemon/config/read-config.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
+import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
 import type { Env } from '../env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../run.ts'
@@ -38,6 +39,7 @@ async function start({ config: file, logLevel }: ServeOptions, env: Env): Promis
     env.stderr.write(`${formatFaults(result.faults)}\n`)
     return EXIT_USAGE
   }
+  keepHeapSmall()
   const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
   try {
     for (const warning of result.warnings) output.log.warn(formatFault(warning))

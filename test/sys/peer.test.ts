@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { addon, constants } from '../../src/sys/addon.ts'
+import { OwnedFd } from '../../src/sys/owned-fd.ts'
+import { isAlive, type Peer, type PeerOptions, peerOf } from '../../src/sys/peer.ts'
+import { ProcessWatch } from '../../src/sys/pidfd.ts'
+import { processFacts } from '../../src/sys/process-facts.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+import { endPythons, type Python, startPython, until } from '../support/python.ts'
+
+forbidLeaks()
+endPythons()
+const root = process.getuid!() === 0
+
+async function withPeer(
+  program: string,
+  test: (connection: OwnedFd, python: Python) => void | Promise<void>,
+  uid?: number,
+): Promise<void> {
+  const path = `@fd-broker-peer-${process.pid}`
+  using listener = new OwnedFd(addon.socket(constants.AF_UNIX, constants.SOCK_SEQPACKET, 0))
+  addon.bind(listener.fd, constants.AF_UNIX, path, 0)
+  addon.listen(listener.fd, 5)
+  const connect = `${program}
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('\\0' + sys.argv[1][1:]); say('connected'); wait()`
+  const python = startPython(connect, [path], uid)
+  await python.line()
+  using connection = new OwnedFd(addon.accept(listener.fd))
+  await test(connection, python)
+}
+
+function close(peer: Peer): void {
+  peer.pidfd?.close()
+}
+
+const ways: PeerOptions[] = [{ identify: 'kernel' }, { identify: 'open' }]
+
+describe.each(ways)('peerOf, %o', (options) => {
+  it('names the process that connected, with a pidfd of it', async () => {
+    await withPeer('', (connection, python) => {
+      const peer = peerOf(connection.fd, options)
+      expect(peer).toMatchObject({ pid: python.pid, uid: process.getuid!(), gid: process.getgid!() })
+      expect(readFileSync(`/proc/self/fdinfo/${peer.pidfd!.fd}`, 'utf8')).toMatch(
+        new RegExp(`^Pid:\\s+${python.pid}$`, 'm'),
+      )
+      const stat = readFileSync(`/proc/${python.pid}/stat`, 'utf8')
+      expect(peer.startTime).toBe(Number(stat.slice(stat.lastIndexOf(')')).split(' ')[20]))
+      close(peer)
+    })
+  })
+
+  it.runIf(root)('names another uid (needs root to become it)', async () => {
+    await withPeer(
+      '',
+      (connection) => {
+        const peer = peerOf(connection.fd, options)
+        expect(peer).toMatchObject({ uid: 65534, gid: 65534 })
+        expect(peer.pidfd).toBeDefined()
+        close(peer)
+      },
+      65534,
+    )
+  })
+
+  it.runIf(root)('tells more than 64 supplementary groups (needs root to have them)', async () => {
+    const groups = Array.from({ length: 1000 }, (_, i) => 60000 + i)
+    await withPeer('os.setgroups(list(range(60000, 61000)))', (connection) => {
+      const peer = peerOf(connection.fd, options)
+      expect(peer.groups.sort((a, b) => a - b)).toEqual(groups)
+      close(peer)
+    })
+  })
+
+  it('has no living pidfd of a process that is gone', async () => {
+    await withPeer('', async (connection, python) => {
+      python.write('end')
+      await python.exit()
+      const peer = peerOf(connection.fd, options)
+      expect(peer.pid).toBe(python.pid)
+      expect(peer.startTime).toBeUndefined()
+      expect(peer.pidfd === undefined || !isAlive(peer.pidfd)).toBe(true)
+      expect(processFacts(peer)).toBeUndefined()
+      close(peer)
+    })
+  })
+})
+
+it.runIf(root)('without SO_PEERPIDFD a pid that has another uid by now is not believed (needs root)', async () => {
+  await withPeer('', async (connection, python) => {
+    python.write('')
+    await python.exit()
+    const other = startPython(`say('up'); wait()`, [], 65534)
+    await other.line()
+    expect(peerOf(connection.fd, { identify: 'open' }).pidfd).toBeUndefined()
+  })
+})
+
+describe('processFacts', () => {
+  it('reads program, arguments and cgroup, with control bytes written out', async () => {
+    const python = startPython(`say('up'); wait()`, ['a b', 'new\nline\x1b[31m\u202e'])
+    await python.line()
+    using pidfd = new OwnedFd(addon.pidfdOpen(python.pid))
+    const facts = processFacts({ pid: python.pid, pidfd })!
+    expect(facts.exe).toMatch(/\/python3/)
+    expect(facts.name).toMatch(/^python3/)
+    expect(facts.command).toMatch(/python3\S* -c .* a b new\\x0aline\\x1b\[31m\\u\{202e\}$/)
+    expect(facts.cgroup).toBe(/^0::(.*)$/m.exec(readFileSync(`/proc/${python.pid}/cgroup`, 'utf8'))?.[1])
+    pidfd.close()
+    expect(processFacts({ pid: python.pid, pidfd })).toBeUndefined()
+  })
+
+  it('are undefined once the process is a zombie', async () => {
+    const parent = startPython(`
+child = os.fork()
+if child == 0: os._exit(0)
+time.sleep(0.05); say(child); wait()`)
+    const pid = Number(await parent.line())
+    const pidfd = new OwnedFd(addon.pidfdOpen(pid))
+    expect(isAlive(pidfd)).toBe(false)
+    expect(processFacts({ pid, pidfd })).toBeUndefined()
+    pidfd.close()
+  })
+})
+
+describe('ProcessWatch', () => {
+  it('tells once that the process ended, and signals it through the pidfd', async () => {
+    const python = startPython(`say('up'); wait()`)
+    await python.line()
+    let exits = 0
+    const watch = new ProcessWatch(new OwnedFd(addon.pidfdOpen(python.pid)), () => exits++)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(exits).toBe(0)
+    watch.signal('SIGTERM')
+    await until(() => exits === 1)
+    await python.exit()
+    expect(() => watch.signal('SIGTERM')).toThrow(expect.objectContaining({ code: 'ESRCH' }))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(exits).toBe(1)
+    watch.close()
+    watch.close()
+  })
+
+  it('tells of a process that had ended before', async () => {
+    const python = startPython(`say('up'); wait()`)
+    await python.line()
+    const pidfd = new OwnedFd(addon.pidfdOpen(python.pid))
+    python.process.kill('SIGKILL')
+    await python.exit()
+    let exits = 0
+    const watch = new ProcessWatch(pidfd, () => {
+      exits++
+      watch.close()
+    })
+    await until(() => exits === 1)
+  })
+
+  it('closed from within its callback or before it, says no more', async () => {
+    const python = startPython(`say('up'); wait()`)
+    await python.line()
+    let exits = 0
+    const watch = new ProcessWatch(new OwnedFd(addon.pidfdOpen(python.pid)), () => exits++)
+    watch.close()
+    python.process.kill('SIGKILL')
+    await python.exit()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(exits).toBe(0)
+  })
+
+  it('takes a descriptor out of a process by its pidfd', async () => {
+    const python = startPython(`r, w = os.pipe(); os.write(w, b'x'); say(r); wait()`)
+    const number = Number(await python.line())
+    using pidfd = new OwnedFd(addon.pidfdOpen(python.pid))
+    using taken = new OwnedFd(addon.pidfdGetfd(pidfd.fd, number))
+    expect(addon.poll(taken.fd, constants.POLLIN)).toBe(constants.POLLIN)
+  })
+})
