@@ -39,6 +39,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
       generation: lease.generation!.label,
       state: lease.state === 'ready' ? 'ready' : 'granted',
       readyWithin: lease.name.config.readyTimeout,
+      mode: lease.name.config.mode,
     })
     publishLease(turn, 'granted', lease, label === undefined ? {} : { label })
   },

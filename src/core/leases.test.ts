@@ -14,6 +14,7 @@ describe('a grant', () => {
       generation: 'g1',
       state: 'granted',
       readyWithin: 60_000,
+      mode: 'shared',
     })
     expect(world.published('granted')).toMatchObject([{ at: 1_000_000, name: 'web', lease: 1, label: 'blue', uid: 33 }])
   })

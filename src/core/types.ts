@@ -130,6 +130,7 @@ export type Effect =
       generation: string
       state: 'granted' | 'ready'
       readyWithin: number
+      mode: NameConfig['mode']
     }
   | { type: 'reply'; connection: ConnectionId; request: number; body: Record<string, unknown> }
   /** `masked`: what a peer that may not list is told instead, as DENIED, so that it learns nothing of what exists. */

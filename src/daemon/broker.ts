@@ -7,7 +7,7 @@ import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedE
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
-import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
+import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
 import { Processes } from './processes.ts'
@@ -35,6 +35,7 @@ export class Broker implements SessionHost {
   readonly processes: Processes
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
+  readonly subscribers = new Set<Session>()
   readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
   readonly startedAt = Date.now()
   private readonly log: Log
@@ -59,7 +60,13 @@ export class Broker implements SessionHost {
 
   /** A new control connection. */
   accept(fd: OwnedFd): void {
-    const peer = peerOf(fd.fd)
+    let peer: Peer
+    try {
+      peer = peerOf(fd.fd)
+    } catch (error) {
+      this.log.error({ err: error }, 'connection closed: the peer could not be identified')
+      return fd.closeLater()
+    }
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
     session.admin = this.satisfies(this.config.broker.admins, session)
@@ -123,6 +130,7 @@ export class Broker implements SessionHost {
 
   closed(session: Session): void {
     this.sessions.delete(session.id)
+    this.subscribers.delete(session)
     if (!session.admin && !session.overQuota) this.quotas.disconnected(session.peer.uid)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
@@ -216,8 +224,10 @@ export class Broker implements SessionHost {
     this.refuse(session, request, code, message)
   }
 
-  private published({ event, ...details }: PublishedEvent): void {
+  private published(published: PublishedEvent): void {
+    const { event, ...details } = published
     this.log.info(details, event)
+    for (const session of this.subscribers) session.tell(published)
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
     const name = this.registry.names.get(details.name)

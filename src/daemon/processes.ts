@@ -12,6 +12,9 @@ interface Entry {
   alive: boolean
 }
 
+/** A peer of another pid namespace has pid 0, and on kernels before 6.5 no pidfd: its connection alone tells of its end. */
+const isPresent = ({ pid, pidfd }: Peer) => pidfd !== undefined || pid === 0
+
 export class Processes {
   private readonly entries = new Map<ProcessKey, Entry>()
   private readonly byIdentity = new Map<string, Entry>()
@@ -24,14 +27,14 @@ export class Processes {
 
   /** Takes over the peer's pidfd. Pair with `leave`. */
   join(peer: Peer): ProcessKey {
-    const identity = `${peer.pid}:${peer.startTime}`
+    const { identity = `connection:${this.nextKey}` } = peer
     const known = this.byIdentity.get(identity)
     if (known?.alive) {
       known.users++
       peer.pidfd?.close()
       return known.key
     }
-    const entry: Entry = { key: this.nextKey++, identity, peer, watch: undefined, users: 1, alive: true }
+    const entry: Entry = { key: this.nextKey++, identity, peer, watch: undefined, users: 1, alive: isPresent(peer) }
     if (peer.pidfd !== undefined) entry.watch = new ProcessWatch(peer.pidfd, () => this.exited(entry))
     this.entries.set(entry.key, entry)
     this.byIdentity.set(identity, entry)

@@ -18,7 +18,7 @@ interface Verb<O extends Op> {
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = []
+export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume']
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -42,6 +42,24 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   stats: {
     right: 'viewer',
     handle: (broker, session, id) => session.answer(id, statistics(broker)),
+  },
+  events: {
+    right: 'viewer',
+    handle(broker, session, id) {
+      broker.subscribers.add(session)
+      session.answer(id, {})
+    },
+  },
+  drain: { right: 'admin', handle: drain },
+  pause: {
+    right: 'admin',
+    handle: (broker, session, id, { name, drain = false }) =>
+      broker.step({ type: 'pause', connection: session.id, request: id, name, drain }),
+  },
+  resume: {
+    right: 'admin',
+    handle: (broker, session, id, { name }) =>
+      broker.step({ type: 'resume', connection: session.id, request: id, name }),
   },
 }
 
@@ -98,4 +116,13 @@ function holders(broker: Broker, session: Session, id: number, { name }: Request
     return session.refuse(id, 'NOT_FOUND', `there is no name ${name}; \`fd-broker list\` shows those there are`)
   }
   session.answerList(id, { holders: holderViews(broker, name) }, 'holders')
+}
+
+function drain(broker: Broker, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {
+  const target = name !== undefined ? { name } : lease !== undefined ? { lease } : undefined
+  if (target === undefined || (name !== undefined && lease !== undefined)) {
+    return session.refuse(id, 'INVALID', 'drain: it takes either name or lease')
+  }
+  const within = timeout === undefined ? {} : { timeout }
+  broker.step({ type: 'drain', connection: session.id, request: id, target, ...within })
 }
