@@ -303,11 +303,20 @@ describe('the end', () => {
       world.step({ type: 'evict', connection: 1 })
       expect(world.state(lease)).toBe('evicted')
       expect(world.all('tell')).toEqual([])
+      expect(world.all('signal')).toEqual([])
     }
-    const world = new World()
-    world.acquire(1, { bind: 'process' })
-    world.step({ type: 'evict', connection: 1 })
-    expect(world.all('signal')).toMatchObject([{ process: 1, signal: 'SIGTERM' }])
+  })
+
+  it('of a process-bound lease whose peer is cut off comes with SIGTERM, in every state', () => {
+    for (const prepare of [0, 1, 2]) {
+      const world = new World()
+      const lease = world.acquire(1, { bind: 'process' })
+      if (prepare > 0) world.ready(1, lease)
+      if (prepare > 1) world.step({ type: 'drain', target: { lease } })
+      world.step({ type: 'evict', connection: 1 })
+      expect(world.state(lease)).toBe('evicted')
+      expect(world.all('signal')).toMatchObject([{ process: 1, lease, signal: 'SIGTERM' }])
+    }
   })
 })
 
