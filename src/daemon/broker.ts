@@ -1,14 +1,15 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
-import { mayAcquire, needs, type Rule } from '../core/policy.ts'
+import { mayAcquire, needs } from '../core/policy.ts'
 import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
+import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent, Rule } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
+import type { Counters, Host } from './host.ts'
 import type { Log } from './log.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
@@ -28,7 +29,7 @@ type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 /** How often peers that do not read are looked for. */
 const STUCK_CHECK_MS = 1000
 
-export class Broker implements SessionHost {
+export class Broker implements SessionHost, Host {
   readonly config: Config
   readonly sockets: Sockets
   readonly registry: Registry
@@ -36,7 +37,7 @@ export class Broker implements SessionHost {
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
-  readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
+  readonly counters: Counters = { requests: 0, grants: 0, refusals: {} }
   readonly startedAt = Date.now()
   private readonly log: Log
   private readonly needs = new WeakMap<readonly Rule[], Needs>()
@@ -114,7 +115,7 @@ export class Broker implements SessionHost {
         `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`,
       )
     }
-    const handle = verb.handle as (broker: Broker, session: Session, id: number, request: Requests[Op]) => void
+    const handle = verb.handle as (broker: Host, session: Session, id: number, request: Requests[Op]) => void
     handle(this, session, id, body as Requests[Op])
   }
 
