@@ -47,6 +47,8 @@ export interface DaemonOptions {
   env?: NodeJS.ProcessEnv
   /** Runs the daemon through this command, such as `prlimit --nofile=64`. */
   through?: readonly string[]
+  /** Another copy of the command line than the checkout's. */
+  cli?: string
 }
 
 export function writeConfig(
@@ -74,7 +76,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** Starts a broker that may fail: whoever calls looks at `exit` and `stderr`. */
 export function launch(directory: string, config: string, options: Omit<DaemonOptions, 'sockets'> = {}): Daemon {
-  const command = [...(options.through ?? []), process.execPath, CLI, 'serve', '--no-keeper', '--config', config]
+  const command = [
+    ...(options.through ?? []),
+    process.execPath,
+    options.cli ?? CLI,
+    'serve',
+    '--no-keeper',
+    '--config',
+    config,
+  ]
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...options.env },
