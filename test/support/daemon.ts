@@ -13,6 +13,8 @@ export const IS_ROOT = process.getuid?.() === 0
 /** A user with no rights of its own. */
 export const NOBODY = 65534
 
+const JOURNALD_PRIORITY = /^<\d>/
+
 /** A directory that other users can enter; removed when the test ends. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'fd-broker-test-'))
@@ -113,6 +115,7 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     logs: () =>
       text
         .split('\n')
+        .map((line) => line.replace(JOURNALD_PRIORITY, ''))
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),
     stderr: () => text,
