@@ -7,7 +7,7 @@ import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedE
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
-import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
+import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
 import { Processes } from './processes.ts'
@@ -59,7 +59,8 @@ export class Broker implements SessionHost {
 
   /** A new control connection. */
   accept(fd: OwnedFd): void {
-    const peer = peerOf(fd.fd)
+    const peer = this.identify(fd)
+    if (peer === undefined) return
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
     session.admin = this.satisfies(this.config.broker.admins, session)
@@ -72,6 +73,17 @@ export class Broker implements SessionHost {
       this.log.warn({ pid: peer.pid, uid: peer.uid }, 'connection closed: no hello within hello_timeout')
       session.close()
     }, this.config.broker.helloTimeout)
+  }
+
+  /** Who connected; a peer that cannot be watched for want of descriptors is shed, or its lease might outlive it. */
+  private identify(fd: OwnedFd): Peer | undefined {
+    try {
+      return peerOf(fd.fd)
+    } catch (error) {
+      this.log.error({ err: error }, 'connection closed: its process cannot be identified; see RLIMIT_NOFILE')
+      fd.closeLater()
+      return undefined
+    }
   }
 
   greeted(session: Session, client: string | undefined): void {

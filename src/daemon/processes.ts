@@ -31,7 +31,9 @@ export class Processes {
       peer.pidfd?.close()
       return known.key
     }
-    const entry: Entry = { key: this.nextKey++, identity, peer, watch: undefined, users: 1, alive: true }
+    // No pidfd: it ended before we looked. Pid 0 is a process of a pid namespace that we do not see; its connection has to do.
+    const alive = peer.pidfd !== undefined || peer.pid === 0
+    const entry: Entry = { key: this.nextKey++, identity, peer, watch: undefined, users: 1, alive }
     if (peer.pidfd !== undefined) entry.watch = new ProcessWatch(peer.pidfd, () => this.exited(entry))
     this.entries.set(entry.key, entry)
     this.byIdentity.set(identity, entry)

@@ -25,6 +25,9 @@ export interface PeerOptions {
 /** A uid has at most NGROUPS_MAX = 65536 groups. */
 const GROUPS_MOST = 65536
 
+/** These say nothing about the peer: it must not be taken for one that has ended. */
+const exhausted = new Set([constants.errno.EMFILE, constants.errno.ENFILE, constants.errno.ENOMEM])
+
 function groupsOf(fd: number): number[] {
   for (let room = 64; ; room *= 8) {
     const bytes = new Uint8Array(Math.min(room, GROUPS_MOST) * 4)
@@ -38,6 +41,7 @@ function kernelPidfd(fd: number): { pidfd: OwnedFd | undefined; known: boolean }
   const bytes = new Int32Array(1)
   const result = addon.getsockopt(fd, constants.SOL_SOCKET, constants.SO_PEERPIDFD, new Uint8Array(bytes.buffer))
   if (result >= 0) return { pidfd: new OwnedFd(bytes[0]!), known: true }
+  if (exhausted.has(-result)) throw new SystemError(-result, 'getsockopt')
   return { pidfd: undefined, known: -result !== constants.errno.ENOPROTOOPT }
 }
 
@@ -46,6 +50,7 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
   const before = readProcess(pid)
   if (before?.uid !== uid) return undefined
   const result = addon.pidfdOpen(pid)
+  if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
   const pidfd = new OwnedFd(result)
   const after = readProcess(pid)
