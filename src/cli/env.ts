@@ -27,14 +27,16 @@ export function processEnv(): Env {
     uid: process.getuid?.() ?? -1,
     now: Date.now,
     connect: (socket) => connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
-    signals: { onStop: onStopSignal },
+    signals: {
+      onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
+      onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
+    },
   }
 }
 
-function onStopSignal(stop: (signal: StopSignal) => void): () => void {
-  const listener = (signal: NodeJS.Signals) => stop(signal as StopSignal)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener)
+function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {
+  for (const signal of signals) process.on(signal, listener)
   return () => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener)
+    for (const signal of signals) process.off(signal, listener)
   }
 }

@@ -61,13 +61,8 @@ export class Broker implements SessionHost, Host {
 
   /** A new control connection. */
   accept(fd: OwnedFd): void {
-    let peer: Peer
-    try {
-      peer = peerOf(fd.fd)
-    } catch (error) {
-      this.log.error({ err: error }, 'connection closed: the peer could not be identified')
-      return fd.closeLater()
-    }
+    const peer = this.identify(fd)
+    if (peer === undefined) return
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
     session.admin = this.satisfies(this.config.broker.admins, session)
@@ -80,6 +75,17 @@ export class Broker implements SessionHost, Host {
       this.log.warn({ pid: peer.pid, uid: peer.uid }, 'connection closed: no hello within hello_timeout')
       session.close()
     }, this.config.broker.helloTimeout)
+  }
+
+  /** Who connected; a peer that cannot be watched for want of descriptors is shed, or its lease might outlive it. */
+  private identify(fd: OwnedFd): Peer | undefined {
+    try {
+      return peerOf(fd.fd)
+    } catch (error) {
+      this.log.error({ err: error }, 'connection closed: its process cannot be identified; see RLIMIT_NOFILE')
+      fd.closeLater()
+      return undefined
+    }
   }
 
   greeted(session: Session, client: string | undefined): void {
