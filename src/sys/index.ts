@@ -4,6 +4,13 @@ export { type ControlPath, prepareControlPath, releaseControlPath } from './cont
 export { type SocketFigures, socketFigures, type UnixState, unixState } from './figures.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
 export { type NotifyOptions, notify } from './notify.ts'
+export {
+  type NotifySender,
+  NotifySocket,
+  prepareNotifyDirectory,
+  releaseNotifyDirectory,
+} from './notify-socket.ts'
+export { UserNotifyThread } from './notify-thread.ts'
 export { dupAll, OwnedFd } from './owned-fd.ts'
 export { isAlive, type Peer, type PeerOptions, peerOf } from './peer.ts'
 export { ProcessWatch, signalProcess } from './pidfd.ts'
