@@ -10,6 +10,7 @@ import { quote } from '../protocol/quote.ts'
 import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
+import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
 import { Session, type SessionHost } from './session.ts'
@@ -25,6 +26,11 @@ const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'ex
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
+/** Beside the control socket, whose directory nobody else can write. */
+export function notifyDirectory({ broker }: Config): string {
+  return `${broker.control}.notify`
+}
+
 /** How often peers that do not read are looked for. */
 const STUCK_CHECK_MS = 1000
 
@@ -33,6 +39,7 @@ export class Broker implements SessionHost {
   readonly sockets: Sockets
   readonly registry: Registry
   readonly processes: Processes
+  readonly processBound: ProcessBound
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
@@ -51,6 +58,7 @@ export class Broker implements SessionHost {
     this.log = log
     this.registry = createRegistry()
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
+    this.processBound = new ProcessBound(this, notifyDirectory(config))
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
@@ -123,9 +131,12 @@ export class Broker implements SessionHost {
 
   closed(session: Session): void {
     this.sessions.delete(session.id)
-    if (!session.admin && !session.overQuota) this.quotas.disconnected(session.peer.uid)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
+    if (session.admin || session.overQuota) return
+    // Leases that outlive it cost what a connection costs: a process, a descriptor.
+    const uncount = () => this.quotas.disconnected(session.peer.uid)
+    if (!this.processBound.outlives(session.id, uncount)) uncount()
   }
 
   hasRight(session: Session, right: Right): boolean {
@@ -195,11 +206,16 @@ export class Broker implements SessionHost {
     this.sendSockets(session, request, lease, lease.name, lease.lease)
   }
 
+  mayNotify(uid: number): boolean {
+    return this.quotas.requested(uid, Date.now())
+  }
+
   /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
     try {
+      const bound = lease === undefined ? {} : this.processBound.granted(lease)
       const sockets = this.sockets.descriptions(name)
-      session.answerList(id, { ...body, sockets }, 'sockets', this.sockets.fds(name))
+      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.fds(name))
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
       this.log.warn({ err: error, name, pid: session.peer.pid }, 'descriptors could not be sent')
@@ -220,6 +236,7 @@ export class Broker implements SessionHost {
     this.log.info(details, event)
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
+    this.processBound.ended(details.lease!, event as EndReason)
     const name = this.registry.names.get(details.name)
     if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
   }
@@ -252,6 +269,7 @@ export class Broker implements SessionHost {
     this.timers.stopAll()
     for (const session of [...this.sessions.values()]) session.close()
     this.timers.stopAll()
+    this.processBound.close()
     this.processes.close()
   }
 }

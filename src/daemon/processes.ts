@@ -5,16 +5,18 @@ import { type Peer, type ProcessFacts, ProcessWatch, processFacts, SystemError }
 
 interface Entry {
   key: ProcessKey
-  identity: string
   peer: Peer
   watch: ProcessWatch | undefined
   users: number
   alive: boolean
+  /** A signal may still be due to it, so it is watched though nobody uses it. */
+  wanted: boolean
 }
 
 export class Processes {
   private readonly entries = new Map<ProcessKey, Entry>()
-  private readonly byIdentity = new Map<string, Entry>()
+  /** The living ones. */
+  private readonly byPid = new Map<number, Entry>()
   private nextKey = 1
   private readonly onExit: (process: ProcessKey) => void
 
@@ -24,26 +26,47 @@ export class Processes {
 
   /** Takes over the peer's pidfd. Pair with `leave`. */
   join(peer: Peer): ProcessKey {
-    const identity = `${peer.pid}:${peer.startTime}`
-    const known = this.byIdentity.get(identity)
-    if (known?.alive) {
+    const known = this.byPid.get(peer.pid)
+    if (known !== undefined && known.peer.startTime === peer.startTime) {
       known.users++
       peer.pidfd?.close()
       return known.key
     }
-    const entry: Entry = { key: this.nextKey++, identity, peer, watch: undefined, users: 1, alive: true }
+    const entry: Entry = { key: this.nextKey++, peer, watch: undefined, users: 1, alive: true, wanted: false }
     if (peer.pidfd !== undefined) entry.watch = new ProcessWatch(peer.pidfd, () => this.exited(entry))
     this.entries.set(entry.key, entry)
-    this.byIdentity.set(identity, entry)
+    // Without a pidfd nobody can say which process it is: processes of another pid namespace all have the pid 0.
+    if (entry.watch !== undefined) this.byPid.set(peer.pid, entry)
     return entry.key
+  }
+
+  /** One more user of a process that has some. Pair with `leave`. */
+  hold(key: ProcessKey): void {
+    const entry = this.entries.get(key)
+    if (entry !== undefined) entry.users++
   }
 
   leave(key: ProcessKey): void {
     const entry = this.entries.get(key)
-    if (entry === undefined || --entry.users > 0) return
-    entry.watch?.close()
-    this.entries.delete(key)
-    if (this.byIdentity.get(entry.identity) === entry) this.byIdentity.delete(entry.identity)
+    if (entry === undefined) return
+    entry.users--
+    this.dropUnused(entry)
+  }
+
+  /** Keeps a process, so that it can be signalled, until it has ended. */
+  keepUntilExit(key: ProcessKey): void {
+    const entry = this.entries.get(key)
+    if (entry !== undefined) entry.wanted = true
+  }
+
+  /** The living process of that number, if it is watched. */
+  keyOf(pid: number): ProcessKey | undefined {
+    return this.byPid.get(pid)?.key
+  }
+
+  /** False for a process of another pid namespace, whose end nobody would tell. */
+  watched(key: ProcessKey): boolean {
+    return this.entries.get(key)?.watch !== undefined
   }
 
   /** False once the process has ended: a connection that it left to a child speaks for nobody. */
@@ -69,12 +92,25 @@ export class Processes {
   private exited(entry: Entry): void {
     entry.alive = false
     entry.watch?.close()
+    this.forgetPid(entry)
     this.onExit(entry.key)
+    this.dropUnused(entry)
+  }
+
+  private dropUnused(entry: Entry): void {
+    if (entry.users > 0 || (entry.wanted && entry.alive)) return
+    entry.watch?.close()
+    this.entries.delete(entry.key)
+    this.forgetPid(entry)
+  }
+
+  private forgetPid(entry: Entry): void {
+    if (this.byPid.get(entry.peer.pid) === entry) this.byPid.delete(entry.peer.pid)
   }
 
   close(): void {
     for (const entry of this.entries.values()) entry.watch?.close()
     this.entries.clear()
-    this.byIdentity.clear()
+    this.byPid.clear()
   }
 }

@@ -11,8 +11,9 @@ export {
   releaseNotifyDirectory,
 } from './notify-socket.ts'
 export { UserNotifyThread } from './notify-thread.ts'
+export { openSocketsOf, socketInode } from './open-sockets.ts'
 export { dupAll, OwnedFd } from './owned-fd.ts'
-export { isAlive, type Peer, type PeerOptions, peerOf } from './peer.ts'
+export { isAlive, type Peer, type PeerOptions, peerOf, processOf } from './peer.ts'
 export { ProcessWatch, signalProcess } from './pidfd.ts'
 export { DISCONNECT, Poll, READABLE, WRITABLE } from './poll.ts'
 export { type ProcessFacts, processFacts } from './process-facts.ts'
