@@ -5,21 +5,7 @@ import { BrokerError, ERRORS } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import { COMMANDS } from './commands.ts'
 import type { Env } from './env.ts'
-
-/** Wrong usage or a bad config. */
-export const EXIT_USAGE = 100
-/** The system failed. */
-export const EXIT_SYSTEM = 111
-
-/** An end with this status, everything having been said. */
-export class Exit extends Error {
-  readonly status: number
-
-  constructor(status: number) {
-    super(`exit ${status}`)
-    this.status = status
-  }
-}
+import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
 
 /** Runs one command line; resolves to its exit status. Never throws. */
 export async function run(argv: readonly string[], env: Env): Promise<number> {

@@ -4,7 +4,7 @@
 import { BrokerError } from '../protocol/errors.ts'
 import { MILLISECONDS_MAX } from '../protocol/limits.ts'
 import type { Requests } from '../protocol/messages.ts'
-import type { OwnedFd } from '../sys/owned-fd.ts'
+import type { OwnedFd } from '../sys/index.ts'
 import { type Answer, closeAll } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { Lease } from './lease.ts'

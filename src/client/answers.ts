@@ -2,7 +2,7 @@
 // whoever received the answer, or here when it never became whole.
 
 import { joinParts } from '../protocol/encode.ts'
-import type { OwnedFd } from '../sys/owned-fd.ts'
+import type { OwnedFd } from '../sys/index.ts'
 
 export type Message = Record<string, unknown>
 

@@ -2,9 +2,7 @@
 // of the same user bind the port and take the datagrams: it is set back in the same turn of the loop.
 
 import type { Socket } from 'node:dgram'
-import { constants as C } from '../sys/addon.ts'
-import type { OwnedFd } from '../sys/owned-fd.ts'
-import { getInt, setInt } from '../sys/sockopt.ts'
+import { keepReuseAddress, type OwnedFd } from '../sys/index.ts'
 import { awaitListening } from './await-listening.ts'
 import type { Opened } from './stream-server.ts'
 
@@ -19,10 +17,8 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
   }
   const listening = awaitListening(socket, () => {
     try {
-      const reuse = getInt(fd.fd, C.SOL_SOCKET, C.SO_REUSEADDR)
       // `exclusive`: a cluster worker would otherwise open the number in the primary.
-      socket.bind({ fd: fd.fd, exclusive: true })
-      setInt(fd.fd, C.SOL_SOCKET, C.SO_REUSEADDR, reuse)
+      keepReuseAddress(fd.fd, () => socket.bind({ fd: fd.fd, exclusive: true }))
       fd.release()
     } catch (error) {
       fd.close()

@@ -2,7 +2,7 @@
 // whoever got them, because a Node server closes the number that it was given: no number ever has two owners.
 
 import { BrokerError } from '../protocol/errors.ts'
-import type { OwnedFd } from '../sys/owned-fd.ts'
+import type { OwnedFd } from '../sys/index.ts'
 import { closeAll } from './answers.ts'
 import { systemFailure } from './failures.ts'
 

@@ -1,7 +1,7 @@
 // The words of what goes wrong between this process and its broker.
 
 import { BrokerError, isErrorCode } from '../protocol/errors.ts'
-import { SystemError } from '../sys/system-error.ts'
+import { SystemError } from '../sys/index.ts'
 import type { Answer } from './answers.ts'
 
 const REMEDY = 'start it (`fd-broker serve`), or name its control socket in FD_BROKER_SOCKET'

@@ -2,18 +2,13 @@
 // Who calls `server.listen(lease)` leaves no room to say otherwise, so the broker's value is set back right after.
 
 import type { SocketDescription } from '../protocol/messages.ts'
-import { addon } from '../sys/addon.ts'
+import { restoreBacklog } from '../sys/index.ts'
 import type { Descriptors } from './descriptors.ts'
 
 /** Called when a number is handed out: `server.listen(lease)` listens in the same turn of the loop. */
 export function keepBacklog(descriptors: Descriptors, sockets: readonly SocketDescription[]): void {
   setImmediate(() => {
-    if (!descriptors.closed) restoreBacklog(descriptors, sockets)
+    if (descriptors.closed) return
+    for (const [at, { backlog }] of sockets.entries()) restoreBacklog(descriptors.own[at]!.fd, backlog)
   })
-}
-
-export function restoreBacklog(descriptors: Descriptors, sockets: readonly SocketDescription[]): void {
-  for (const [at, { backlog }] of sockets.entries()) {
-    if (backlog > 0) addon.listen(descriptors.own[at]!.fd, backlog)
-  }
 }

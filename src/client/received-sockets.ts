@@ -2,9 +2,7 @@
 
 import { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
-import { constants as C } from '../sys/addon.ts'
-import type { OwnedFd } from '../sys/owned-fd.ts'
-import { getInt, socketCookie } from '../sys/sockopt.ts'
+import { identifySocket, type OwnedFd } from '../sys/index.ts'
 import { type Answer, closeAll } from './answers.ts'
 import { TABLE_FULL } from './failures.ts'
 import type { LeaseLine } from './lease-line.ts'
@@ -16,17 +14,8 @@ export interface ReceivedSockets {
   fds: OwnedFd[]
 }
 
-const INET = [C.AF_INET, C.AF_INET6]
-
-/** What the kernel says of a socket of each type; `listens` as SO_ACCEPTCONN. */
-const KINDS: Record<string, { domains: readonly number[]; type: number; listens: boolean }> = {
-  tcp: { domains: INET, type: C.SOCK_STREAM, listens: true },
-  udp: { domains: INET, type: C.SOCK_DGRAM, listens: false },
-  unix: { domains: [C.AF_UNIX], type: C.SOCK_STREAM, listens: true },
-  'unix-dgram': { domains: [C.AF_UNIX], type: C.SOCK_DGRAM, listens: false },
-  'unix-seqpacket': { domains: [C.AF_UNIX], type: C.SOCK_SEQPACKET, listens: true },
-  vsock: { domains: [C.AF_VSOCK], type: C.SOCK_STREAM, listens: true },
-}
+/** Of these a connection is accepted; the others only have to be bound. */
+const LISTENERS = new Set(['tcp', 'unix', 'unix-seqpacket', 'vsock'])
 
 /** Takes a grant's descriptors; where the kernel dropped some, asks for them once more with the spare slot free. */
 export async function receiveSockets(
@@ -67,19 +56,13 @@ function checked({ message, fds }: Answer): ReceivedSockets {
 
 /** How a descriptor differs from its description, or undefined when it does not. */
 export function socketFault(fd: number, { type, cookie }: SocketDescription): string | undefined {
-  const kind = KINDS[type]
-  if (!kind) return `the socket type ${type} is unknown to this version`
   try {
-    const fits = kind.domains.includes(option(fd, C.SO_DOMAIN)) && option(fd, C.SO_TYPE) === kind.type
-    if (!fits) return `it is not a ${type} socket`
-    if (cookie !== socketCookie(fd)) return `its SO_COOKIE is ${socketCookie(fd)}, not ${cookie}`
-    if (kind.listens && option(fd, C.SO_ACCEPTCONN) !== 1) return 'it does not listen (SO_ACCEPTCONN is 0)'
+    const found = identifySocket(fd)
+    if (found.type !== type) return `it is not a ${type} socket`
+    if (found.cookie !== cookie) return `its SO_COOKIE is ${found.cookie}, not ${cookie}`
+    if (LISTENERS.has(type) && !found.listening) return 'it does not listen (SO_ACCEPTCONN is 0)'
   } catch (error) {
     return `it is not a socket (${(error as Error).message})`
   }
   return undefined
-}
-
-function option(fd: number, name: number): number {
-  return getInt(fd, C.SOL_SOCKET, name)
 }

@@ -5,7 +5,7 @@
 import cluster from 'node:cluster'
 import { Server, Socket } from 'node:net'
 import type { SocketDescription } from '../protocol/messages.ts'
-import type { OwnedFd } from '../sys/owned-fd.ts'
+import type { OwnedFd } from '../sys/index.ts'
 import { closeAll } from './answers.ts'
 import { awaitListening } from './await-listening.ts'
 import { ExtraListeners } from './extra-listeners.ts'

@@ -21,8 +21,16 @@ export function admit(turn: Turn, lease: Lease): Verdict {
   if (target.kind === 'refuse') return target
   const obstacle = obstacleTo(name, asked, target)
   if (obstacle) return obstacle
-  if (!turn.context.allows(name.config, asked.connection)) return refusal('DENIED', deniedMessage(asked.name))
   return target
+}
+
+/** The policy may have changed while it waited. */
+export function admitWaiter(turn: Turn, lease: Lease): Verdict {
+  const { name, asked } = lease
+  const verdict = admit(turn, lease)
+  const grants = verdict.kind === 'join' || verdict.kind === 'open'
+  if (!grants || turn.context.allows(name.config, asked.connection)) return verdict
+  return refusal('DENIED', deniedMessage(asked.name))
 }
 
 type Target = Extract<Verdict, { kind: 'join' | 'open' | 'refuse' }>
@@ -52,6 +60,7 @@ function obstacleTo(name: Name, asked: AcquireEvent, target: Target): Verdict | 
       message: `${quoted} is paused: ask with \`wait\`, or \`fd-broker resume ${config.name}\``,
     }
   }
+  // A drain cannot be refused, so this cap holds back the grants that would lead to more of them.
   if (name.draining >= config.maxDraining) {
     return busy(
       `${quoted} has ${name.draining} draining leases (max_draining): ask with \`wait\` until some have ended`,

@@ -102,6 +102,7 @@ describe('the lease table', () => {
         const { world, lease } = IN_STATE[state]()
         const { effects } = send(world, lease, event)
         expect(lease.ended).toBe('revoked')
+        expect(world.registry.leases.has(lease.id)).toBe(false)
         expect(effects.some(({ type }) => type === 'tell')).toBe(event === 'revoke')
       }
     }

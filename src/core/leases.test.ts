@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { holder, World } from '../../test/core/world.ts'
+import { deniedMessage } from './messages.ts'
+import { ENDED_REMEMBERED } from './registry.ts'
 
 describe('a grant', () => {
   it('is made at once when there is room, and says within which time to be ready', () => {
@@ -14,6 +16,7 @@ describe('a grant', () => {
       generation: 'g1',
       state: 'granted',
       readyWithin: 60_000,
+      mode: 'shared',
     })
     expect(world.published('granted')).toMatchObject([{ at: 1_000_000, name: 'web', lease: 1, label: 'blue', uid: 33 }])
   })
@@ -33,7 +36,10 @@ describe('a grant', () => {
     world.ask(1)
     const denied = world.find('refuse')
     expect(denied?.code).toBe('DENIED')
+    expect(denied?.message).toBe(deniedMessage('web'))
     expect(world.published('denied')).toMatchObject([{ name: 'web', uid: 33 }])
+    world.ask(1, { bind: 'process', readyAfter: 60_001 })
+    expect(world.find('refuse')?.message).toBe(deniedMessage('web'))
     world.ask(1, { name: 'nil' })
     expect(world.find('refuse')?.code).toBe('NOT_FOUND')
     expect(world.published('denied')).toEqual([])
@@ -115,14 +121,17 @@ describe('the ready deadline', () => {
     expect(world.timers.size).toBe(0)
   })
 
-  it('is met by READY=1, on any notify socket of the connection, open or not', () => {
+  it('is met by READY=1 for all process-bound leases of the connection, which may be closed, and for no other', () => {
     const world = new World({ name: 'web' }, { name: 'api' })
     const web = world.acquire(1, { bind: 'process' })
     const api = world.acquire(1, { name: 'api', bind: 'process' })
     const other = world.acquire(1)
-    world.step({ type: 'hangup', connection: 2 })
+    world.step({ type: 'notify', target: { lease: other }, message: { kind: 'READY' } })
     world.step({ type: 'notify', target: { connection: 1 }, message: { kind: 'READY' } })
     expect([web, api, other].map((lease) => world.state(lease))).toEqual(['ready', 'ready', 'granted'])
+    world.step({ type: 'hangup', connection: 1 })
+    world.step({ type: 'notify', target: { connection: 1 }, message: { kind: 'STOPPING' } })
+    expect([web, api, other].map((lease) => world.state(lease))).toEqual(['draining', 'draining', 'died'])
   })
 })
 
@@ -182,6 +191,20 @@ describe('`ready`', () => {
     const bound = world.acquire(2)
     world.ready(9, bound, 2)
     expect(world.find('refuse')?.code).toBe('DENIED')
+  })
+})
+
+describe('an ended lease', () => {
+  it('is remembered for its owner for a bounded time, then it is as if it had never been', () => {
+    const world = new World()
+    const first = world.acquire(1)
+    world.release(1, first)
+    for (let lease = 0; lease < ENDED_REMEMBERED; lease++) world.release(1, world.acquire(1))
+    expect(world.registry.ended.size).toBe(ENDED_REMEMBERED)
+    world.ready(1, first)
+    expect(world.find('refuse')?.code).toBe('DENIED')
+    world.ready(1, first + 1)
+    expect(world.find('refuse')?.code).toBe('ENDED')
   })
 })
 
@@ -281,11 +304,20 @@ describe('the end', () => {
       world.step({ type: 'evict', connection: 1 })
       expect(world.state(lease)).toBe('evicted')
       expect(world.all('tell')).toEqual([])
+      expect(world.all('signal')).toEqual([])
     }
-    const world = new World()
-    world.acquire(1, { bind: 'process' })
-    world.step({ type: 'evict', connection: 1 })
-    expect(world.all('signal')).toMatchObject([{ process: 1, signal: 'SIGTERM' }])
+  })
+
+  it('of a process-bound lease whose peer is cut off comes with SIGTERM, in every state', () => {
+    for (const prepare of [0, 1, 2]) {
+      const world = new World()
+      const lease = world.acquire(1, { bind: 'process' })
+      if (prepare > 0) world.ready(1, lease)
+      if (prepare > 1) world.step({ type: 'drain', target: { lease } })
+      world.step({ type: 'evict', connection: 1 })
+      expect(world.state(lease)).toBe('evicted')
+      expect(world.all('signal')).toMatchObject([{ process: 1, lease, signal: 'SIGTERM' }])
+    }
   })
 })
 

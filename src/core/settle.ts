@@ -1,7 +1,7 @@
 // After every event, each name it touched is brought to rest: nothing that could happen now is left for later.
 // That is why a waiter is served, a generation promoted and a held `ready` answered in the turn in which it can be.
 
-import { admit, type Verdict } from './admission.ts'
+import { admitWaiter, type Verdict } from './admission.ts'
 import { openGeneration, promoteReady, rollBackEmpty } from './generations.ts'
 import { fire } from './lease-life.ts'
 import { detach, hasHolder, type Lease, type Name } from './registry.ts'
@@ -17,7 +17,7 @@ export function settle(turn: Turn): void {
 }
 
 /** Grants or refuses; false when the lease has to wait. */
-export function decide(turn: Turn, lease: Lease, verdict: Verdict = admit(turn, lease)): boolean {
+export function decide(turn: Turn, lease: Lease, verdict: Verdict): boolean {
   if (verdict.kind === 'wait') return false
   if (verdict.kind === 'refuse') {
     fire(turn, lease, 'refuse', verdict)
@@ -39,7 +39,7 @@ function serveNext(turn: Turn, name: Name): boolean {
   let first: { lease: Lease; verdict: Verdict } | undefined
   for (const lease of headsOf(name)) {
     if (first && first.lease.ticket < lease.ticket) continue
-    const verdict = admit(turn, lease)
+    const verdict = admitWaiter(turn, lease)
     if (verdict.kind !== 'wait') first = { lease, verdict }
   }
   return first !== undefined && decide(turn, first.lease, first.verdict)

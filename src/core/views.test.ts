@@ -88,6 +88,7 @@ describe('the holders', () => {
         ...person,
         lease: old,
         name: 'web',
+        process: 1,
         pid: 1001,
         state: 'draining',
         since: world.now,
@@ -98,13 +99,14 @@ describe('the holders', () => {
         ...person,
         lease: api,
         name: 'api',
+        process: 2,
         pid: 1002,
         state: 'granted',
         since: began,
         unit: 'api.service',
         status: 'warm',
       },
-      { ...person, lease: next, name: 'web', pid: 1003, state: 'granted', since: began },
+      { ...person, lease: next, name: 'web', process: 3, pid: 1003, state: 'granted', since: began },
     ])
     expect(holdersView(world.registry, 'api').map(({ lease }) => lease)).toEqual([api])
   })

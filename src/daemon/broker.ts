@@ -1,14 +1,15 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
-import { mayAcquire, needs, type Rule } from '../core/policy.ts'
+import { mayAcquire, needs } from '../core/policy.ts'
 import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
+import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent, Rule } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
-import { type OwnedFd, peerOf, SystemError } from '../sys/index.ts'
+import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
+import type { Counters, Host } from './host.ts'
 import type { Log } from './log.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
@@ -34,7 +35,7 @@ export function notifyDirectory({ broker }: Config): string {
 /** How often peers that do not read are looked for. */
 const STUCK_CHECK_MS = 1000
 
-export class Broker implements SessionHost {
+export class Broker implements SessionHost, Host {
   readonly config: Config
   readonly sockets: Sockets
   readonly registry: Registry
@@ -42,7 +43,8 @@ export class Broker implements SessionHost {
   readonly processBound: ProcessBound
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
-  readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
+  readonly subscribers = new Set<Session>()
+  readonly counters: Counters = { requests: 0, grants: 0, refusals: {} }
   readonly startedAt = Date.now()
   private readonly log: Log
   private readonly needs = new WeakMap<readonly Rule[], Needs>()
@@ -67,7 +69,13 @@ export class Broker implements SessionHost {
 
   /** A new control connection. */
   accept(fd: OwnedFd): void {
-    const peer = peerOf(fd.fd)
+    let peer: Peer
+    try {
+      peer = peerOf(fd.fd)
+    } catch (error) {
+      this.log.error({ err: error }, 'connection closed: the peer could not be identified')
+      return fd.closeLater()
+    }
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
     session.admin = this.satisfies(this.config.broker.admins, session)
@@ -115,7 +123,7 @@ export class Broker implements SessionHost {
         `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`,
       )
     }
-    const handle = verb.handle as (broker: Broker, session: Session, id: number, request: Requests[Op]) => void
+    const handle = verb.handle as (broker: Host, session: Session, id: number, request: Requests[Op]) => void
     handle(this, session, id, body as Requests[Op])
   }
 
@@ -131,6 +139,7 @@ export class Broker implements SessionHost {
 
   closed(session: Session): void {
     this.sessions.delete(session.id)
+    this.subscribers.delete(session)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
     if (session.admin || session.overQuota) return
@@ -232,8 +241,10 @@ export class Broker implements SessionHost {
     this.refuse(session, request, code, message)
   }
 
-  private published({ event, ...details }: PublishedEvent): void {
+  private published(published: PublishedEvent): void {
+    const { event, ...details } = published
     this.log.info(details, event)
+    for (const session of this.subscribers) session.tell(published)
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
     this.processBound.ended(details.lease!, event as EndReason)

@@ -59,8 +59,8 @@ export class ProcessBound {
     group.leases.set(id, lease.holder.process)
     this.byLease.set(id, group)
     this.host.processes.hold(lease.holder.process)
-    const { mode, watchdog } = lease.name.config
-    return { notify: group.socket.path, mode, ...(watchdog === undefined ? {} : { watchdog }) }
+    const { watchdog } = lease.name.config
+    return { notify: group.socket.path, ...(watchdog === undefined ? {} : { watchdog }) }
   }
 
   ended(id: number, reason: EndReason): void {

@@ -5,6 +5,7 @@ import { type Peer, type ProcessFacts, ProcessWatch, processFacts, SystemError }
 
 interface Entry {
   key: ProcessKey
+  identity: string
   peer: Peer
   watch: ProcessWatch | undefined
   users: number
@@ -13,9 +14,13 @@ interface Entry {
   wanted: boolean
 }
 
+/** A peer of another pid namespace has pid 0, and on kernels before 6.5 no pidfd: its connection alone tells of its end. */
+const isPresent = ({ pid, pidfd }: Peer) => pidfd !== undefined || pid === 0
+
 export class Processes {
   private readonly entries = new Map<ProcessKey, Entry>()
-  /** The living ones. */
+  /** Of the living ones, as are those by number. */
+  private readonly byIdentity = new Map<string, Entry>()
   private readonly byPid = new Map<number, Entry>()
   private nextKey = 1
   private readonly onExit: (process: ProcessKey) => void
@@ -26,17 +31,26 @@ export class Processes {
 
   /** Takes over the peer's pidfd. Pair with `leave`. */
   join(peer: Peer): ProcessKey {
-    const known = this.byPid.get(peer.pid)
-    if (known !== undefined && known.peer.startTime === peer.startTime) {
+    const { identity = `connection:${this.nextKey}` } = peer
+    const known = this.byIdentity.get(identity)
+    if (known !== undefined) {
       known.users++
       peer.pidfd?.close()
       return known.key
     }
-    const entry: Entry = { key: this.nextKey++, peer, watch: undefined, users: 1, alive: true, wanted: false }
+    const entry: Entry = {
+      key: this.nextKey++,
+      identity,
+      peer,
+      watch: undefined,
+      users: 1,
+      alive: isPresent(peer),
+      wanted: false,
+    }
     if (peer.pidfd !== undefined) entry.watch = new ProcessWatch(peer.pidfd, () => this.exited(entry))
     this.entries.set(entry.key, entry)
-    // Without a pidfd nobody can say which process it is: processes of another pid namespace all have the pid 0.
-    if (entry.watch !== undefined) this.byPid.set(peer.pid, entry)
+    this.byIdentity.set(identity, entry)
+    if (entry.watch !== undefined && peer.pid > 0) this.byPid.set(peer.pid, entry)
     return entry.key
   }
 
@@ -92,7 +106,7 @@ export class Processes {
   private exited(entry: Entry): void {
     entry.alive = false
     entry.watch?.close()
-    this.forgetPid(entry)
+    this.forget(entry)
     this.onExit(entry.key)
     this.dropUnused(entry)
   }
@@ -101,16 +115,18 @@ export class Processes {
     if (entry.users > 0 || (entry.wanted && entry.alive)) return
     entry.watch?.close()
     this.entries.delete(entry.key)
-    this.forgetPid(entry)
+    this.forget(entry)
   }
 
-  private forgetPid(entry: Entry): void {
+  private forget(entry: Entry): void {
+    if (this.byIdentity.get(entry.identity) === entry) this.byIdentity.delete(entry.identity)
     if (this.byPid.get(entry.peer.pid) === entry) this.byPid.delete(entry.peer.pid)
   }
 
   close(): void {
     for (const entry of this.entries.values()) entry.watch?.close()
     this.entries.clear()
+    this.byIdentity.clear()
     this.byPid.clear()
   }
 }

@@ -6,7 +6,7 @@ import { listView } from '../core/views.ts'
 import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
 import { VERSION } from '../protocol/version.ts'
-import type { Broker } from './broker.ts'
+import type { Host } from './host.ts'
 import type { Session } from './session.ts'
 import { holderViews, nameViews, statistics } from './views.ts'
 
@@ -14,11 +14,11 @@ export type Right = 'any' | 'viewer' | 'admin'
 
 interface Verb<O extends Op> {
   right: Right
-  handle(broker: Broker, session: Session, id: number, request: Requests[O]): void
+  handle(broker: Host, session: Session, id: number, request: Requests[O]): void
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = ['bind-process']
+export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume', 'bind-process']
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -43,9 +43,27 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
     right: 'viewer',
     handle: (broker, session, id) => session.answer(id, statistics(broker)),
   },
+  events: {
+    right: 'viewer',
+    handle(broker, session, id) {
+      broker.subscribers.add(session)
+      session.answer(id, {})
+    },
+  },
+  drain: { right: 'admin', handle: drain },
+  pause: {
+    right: 'admin',
+    handle: (broker, session, id, { name, drain = false }) =>
+      broker.step({ type: 'pause', connection: session.id, request: id, name, drain }),
+  },
+  resume: {
+    right: 'admin',
+    handle: (broker, session, id, { name }) =>
+      broker.step({ type: 'resume', connection: session.id, request: id, name }),
+  },
 }
 
-function hello(broker: Broker, session: Session, id: number, request: Requests['hello']): void {
+function hello(broker: Host, session: Session, id: number, request: Requests['hello']): void {
   if (session.greeted) return session.refuse(id, 'INVALID', 'hello: it was said already on this connection')
   if (!SUPPORTED_VERSIONS.includes(request.version)) {
     const message = `this broker does not speak version ${request.version} of the protocol; use ${SUPPORTED_VERSIONS.join(' or ')}`
@@ -60,7 +78,7 @@ function hello(broker: Broker, session: Session, id: number, request: Requests['
   })
 }
 
-function acquire(broker: Broker, session: Session, id: number, request: Requests['acquire']): void {
+function acquire(broker: Host, session: Session, id: number, request: Requests['acquire']): void {
   if (!broker.processes.alive(session.process)) {
     return session.refuse(
       id,
@@ -90,15 +108,24 @@ function acquire(broker: Broker, session: Session, id: number, request: Requests
   })
 }
 
-function sockets(broker: Broker, session: Session, id: number, request: Requests['sockets']): void {
+function sockets(broker: Host, session: Session, id: number, request: Requests['sockets']): void {
   const lease = ownLiveLease(broker.registry, request.lease, { connection: session.id, process: session.process })
   if ('code' in lease) return session.refuse(id, lease.code, lease.message)
   broker.sendSockets(session, id, {}, lease.name.config.name)
 }
 
-function holders(broker: Broker, session: Session, id: number, { name }: Requests['holders']): void {
+function holders(broker: Host, session: Session, id: number, { name }: Requests['holders']): void {
   if (name !== undefined && listView(broker.registry, name).length === 0) {
     return session.refuse(id, 'NOT_FOUND', `there is no name ${name}; \`fd-broker list\` shows those there are`)
   }
   session.answerList(id, { holders: holderViews(broker, name) }, 'holders')
+}
+
+function drain(broker: Host, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {
+  const target = name !== undefined ? { name } : lease !== undefined ? { lease } : undefined
+  if (target === undefined || (name !== undefined && lease !== undefined)) {
+    return session.refuse(id, 'INVALID', 'drain: it takes either name or lease')
+  }
+  const within = timeout === undefined ? {} : { timeout }
+  broker.step({ type: 'drain', connection: session.id, request: id, target, ...within })
 }

@@ -15,7 +15,15 @@ const BLOCKS = new Map(
 
 const DEADLINE = 1_763_758_894_976
 const SOCKET = { type: 'tcp', address: 'tcp://127.0.0.1:8080', backlog: 4096, cookie: '0000000000001002' }
-const GRANT = { lease: 17, name: 'web', generation: 'g1', state: 'granted', readyWithin: 60_000, sockets: [SOCKET] }
+const GRANT = {
+  lease: 17,
+  name: 'web',
+  generation: 'g1',
+  state: 'granted',
+  readyWithin: 60_000,
+  mode: 'shared',
+  sockets: [SOCKET],
+}
 
 const REQUESTS = {
   'hello-request': { id: 1, op: 'hello', version: 1, client: 'demo' },

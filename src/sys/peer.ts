@@ -13,8 +13,8 @@ export interface Peer {
   groups: number[]
   /** Undefined when the process is gone, or is in another pid namespace. The caller's to close. */
   pidfd: OwnedFd | undefined
-  /** Clock ticks since boot (proc(5), stat field 22). */
-  startTime: number | undefined
+  /** The same for the same process, and for no other of this boot; undefined when there is no pidfd. */
+  identity: string | undefined
 }
 
 export interface PeerOptions {
@@ -24,6 +24,9 @@ export interface PeerOptions {
 
 /** A uid has at most NGROUPS_MAX = 65536 groups. */
 const GROUPS_MOST = 65536
+
+/** Want of descriptors or memory is our own trouble, and must not look like a process that is gone. */
+const exhausted = new Set([constants.errno.EMFILE, constants.errno.ENFILE, constants.errno.ENOMEM])
 
 function groupsOf(fd: number): number[] {
   for (let room = 64; ; room *= 8) {
@@ -38,6 +41,7 @@ function kernelPidfd(fd: number): { pidfd: OwnedFd | undefined; known: boolean }
   const bytes = new Int32Array(1)
   const result = addon.getsockopt(fd, constants.SOL_SOCKET, constants.SO_PEERPIDFD, new Uint8Array(bytes.buffer))
   if (result >= 0) return { pidfd: new OwnedFd(bytes[0]!), known: true }
+  if (exhausted.has(-result)) throw new SystemError(-result, 'getsockopt SO_PEERPIDFD')
   return { pidfd: undefined, known: -result !== constants.errno.ENOPROTOOPT }
 }
 
@@ -57,9 +61,10 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
 /** A living process of that user, by its number. Undefined when there is none; its pidfd is the caller's to close. */
 export function processOf(pid: number, uid: number): Peer | undefined {
   const pidfd = openedPidfd(pid, uid)
-  const process = pidfd && readProcess(pid)
-  if (process && isAlive(pidfd)) return { pid, uid, gid: process.gid, groups: [], pidfd, startTime: process.startTime }
-  pidfd?.close()
+  if (!pidfd) return undefined
+  const gid = readProcess(pid)?.gid
+  if (gid !== undefined && isAlive(pidfd)) return { pid, uid, gid, groups: [], pidfd, identity: identityOf(pid, pidfd) }
+  pidfd.close()
   return undefined
 }
 
@@ -74,7 +79,33 @@ export function peerOf(fd: number, options: PeerOptions = {}): Peer {
   const groups = groupsOf(fd)
   const kernel = options.identify === 'open' ? { pidfd: undefined, known: false } : kernelPidfd(fd)
   const pidfd = kernel.known || pid === 0 ? kernel.pidfd : openedPidfd(pid, uid)
-  const process = pidfd && pid > 0 && readProcess(pid)
-  const startTime = process && isAlive(pidfd) ? process.startTime : undefined
-  return { pid, uid, gid, groups, pidfd, startTime }
+  return { pid, uid, gid, groups, pidfd, identity: pidfd && identityOf(pid, pidfd) }
+}
+
+/** On pidfs (Linux 6.9) a pidfd's inode is its process's own; before, pid and start time must do. */
+function identityOf(pid: number, pidfd: OwnedFd): string | undefined {
+  const inode = inodeOf(pidfd.fd)
+  if (inode !== undefined && hasPidfs()) return `pidfd:${inode}`
+  const startTime = pid > 0 ? readProcess(pid)?.startTime : undefined
+  return startTime !== undefined && isAlive(pidfd) ? `${pid}:${startTime}` : undefined
+}
+
+function inodeOf(fd: number): number | undefined {
+  const stat = addon.fstat(fd)
+  return typeof stat === 'number' ? undefined : stat.ino
+}
+
+let pidfs: boolean | undefined
+
+/** Without it, the pidfds of all processes share one anonymous inode. */
+function hasPidfs(): boolean {
+  pidfs ??= pidfdInode(process.pid) !== pidfdInode(process.ppid || 1)
+  return pidfs
+}
+
+function pidfdInode(pid: number): number | undefined {
+  const result = addon.pidfdOpen(pid)
+  if (result < 0) return undefined
+  using pidfd = new OwnedFd(result)
+  return inodeOf(pidfd.fd)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { granting } from '../support/fake-broker.ts'
+import { granting, type Request } from '../support/fake-broker.ts'
 import { leakedSince, openFds } from '../support/leaks.ts'
 import { ended, useSdk } from '../support/sdk.ts'
 
@@ -166,10 +166,22 @@ it('waits only a moment for a broker that does not answer release when the Broke
 
 it('does not make a lease of a grant that comes while the Broker closes', async () => {
   const web = socket('tcp')
-  const { broker, fake } = serve(granting([web], undefined, ['acquire']))
-  const acquiring = ended(broker.acquire('web'))
-  await expect.poll(() => fake.requests.length).toBe(2)
-  fake.peers[0]!.grant(fake.requests[1]!, [web])
+  let pending: Request | undefined
+  const { broker } = serve(
+    granting(
+      [web],
+      (request, peer) => {
+        if (request.op === 'acquire' && request.name === 'late') pending = request
+        else if (request.op === 'acquire') peer.grant(request, [web])
+        if (request.op === 'release') peer.grant(pending!, [web])
+        return undefined
+      },
+      ['acquire'],
+    ),
+  )
+  await broker.acquire('first')
+  const acquiring = ended(broker.acquire('late'))
+  await expect.poll(() => pending).toBeDefined()
   await broker.close()
   expect(await acquiring).toMatchObject({ code: 'CLOSED' })
 })

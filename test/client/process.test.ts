@@ -67,6 +67,12 @@ describe('the process', () => {
     expect(result).toEqual({ code: 0, stdout: 'granted\n', stderr: '' })
   })
 
+  it('ends by itself when all it had was a request that was never sent', async () => {
+    serve(granting([]))
+    const script = `await broker.acquire('no name').catch((error) => console.log(error.code))`
+    expect(await child(script, { timeout: 5000 })).toEqual({ code: 0, stdout: 'INVALID\n', stderr: '' })
+  })
+
   it('is kept while a request waits for its answer', async () => {
     const { fake } = serve(granting([], undefined, ['acquire']))
     const result = await child(`broker.acquire('web', { wait: Infinity }).catch(() => console.log('never'))`, {

@@ -136,7 +136,7 @@ export class Observer {
     if (!ENDINGS.includes(event)) return
     this.leases.delete(id!)
     this.#endedNow.add(id!)
-    this.#pursued.set(id!, lease!.process)
+    if (event !== 'released' && event !== 'died') this.#pursued.set(id!, lease!.process)
   }
 
   #promoted(name: string, generation: string): void {

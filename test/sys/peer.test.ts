@@ -43,10 +43,25 @@ describe.each(ways)('peerOf, %o', (options) => {
       expect(readFileSync(`/proc/self/fdinfo/${peer.pidfd!.fd}`, 'utf8')).toMatch(
         new RegExp(`^Pid:\\s+${python.pid}$`, 'm'),
       )
-      const stat = readFileSync(`/proc/${python.pid}/stat`, 'utf8')
-      expect(peer.startTime).toBe(Number(stat.slice(stat.lastIndexOf(')')).split(' ')[20]))
       close(peer)
     })
+  })
+
+  it('identifies a process the same at every connection, and differently from another process', async () => {
+    const identities: (string | undefined)[] = []
+    const note = (connection: OwnedFd) => {
+      const peer = peerOf(connection.fd, options)
+      identities.push(peer.identity)
+      close(peer)
+    }
+    await withPeer('', (connection) => {
+      note(connection)
+      note(connection)
+    })
+    await withPeer('', note)
+    expect(identities[0]).toEqual(expect.any(String))
+    expect(identities[1]).toBe(identities[0])
+    expect(identities[2]).not.toBe(identities[0])
   })
 
   it.runIf(root)('names another uid (needs root to become it)', async () => {
@@ -77,7 +92,6 @@ describe.each(ways)('peerOf, %o', (options) => {
       await python.exit()
       const peer = peerOf(connection.fd, options)
       expect(peer.pid).toBe(python.pid)
-      expect(peer.startTime).toBeUndefined()
       expect(peer.pidfd === undefined || !isAlive(peer.pidfd)).toBe(true)
       expect(processFacts(peer)).toBeUndefined()
       close(peer)

@@ -7,7 +7,7 @@ import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
 import type { Env } from '../env.ts'
-import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../run.ts'
+import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../exit.ts'
 
 const STDERR = 2
 
