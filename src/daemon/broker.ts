@@ -11,6 +11,7 @@ import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Counters, Host } from './host.ts'
 import type { Log } from './log.ts'
+import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
 import { Session, type SessionHost } from './session.ts'
@@ -26,6 +27,11 @@ const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'ex
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
+/** Beside the control socket, whose directory nobody else can write. */
+export function notifyDirectory({ broker }: Config): string {
+  return `${broker.control}.notify`
+}
+
 /** How often peers that do not read are looked for. */
 const STUCK_CHECK_MS = 1000
 
@@ -34,6 +40,7 @@ export class Broker implements SessionHost, Host {
   readonly sockets: Sockets
   readonly registry: Registry
   readonly processes: Processes
+  readonly processBound: ProcessBound
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
@@ -53,6 +60,7 @@ export class Broker implements SessionHost, Host {
     this.log = log
     this.registry = createRegistry()
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
+    this.processBound = new ProcessBound(this, notifyDirectory(config))
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
@@ -138,9 +146,12 @@ export class Broker implements SessionHost, Host {
   closed(session: Session): void {
     this.sessions.delete(session.id)
     this.subscribers.delete(session)
-    if (!session.admin && !session.overQuota) this.quotas.disconnected(session.peer.uid)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
+    if (session.admin || session.overQuota) return
+    // Leases that outlive it cost what a connection costs: a process, a descriptor.
+    const uncount = () => this.quotas.disconnected(session.peer.uid)
+    if (!this.processBound.outlives(session.id, uncount)) uncount()
   }
 
   hasRight(session: Session, right: Right): boolean {
@@ -210,11 +221,16 @@ export class Broker implements SessionHost, Host {
     this.sendSockets(session, request, lease, lease.name, lease.lease)
   }
 
+  mayNotify(uid: number): boolean {
+    return this.quotas.requested(uid, Date.now())
+  }
+
   /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
     try {
+      const bound = lease === undefined ? {} : this.processBound.granted(lease)
       const sockets = this.sockets.descriptions(name)
-      session.answerList(id, { ...body, sockets }, 'sockets', this.sockets.fds(name))
+      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.fds(name))
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
       this.log.warn({ err: error, name, pid: session.peer.pid }, 'descriptors could not be sent')
@@ -237,6 +253,7 @@ export class Broker implements SessionHost, Host {
     for (const session of this.subscribers) session.tell(published)
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
+    this.processBound.ended(details.lease!, event as EndReason)
     const name = this.registry.names.get(details.name)
     if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
   }
@@ -269,6 +286,7 @@ export class Broker implements SessionHost, Host {
     this.timers.stopAll()
     for (const session of [...this.sessions.values()]) session.close()
     this.timers.stopAll()
+    this.processBound.close()
     this.processes.close()
   }
 }

@@ -3,6 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
+import type { ProcessBound } from './process-bound.ts'
 import type { Processes } from './processes.ts'
 import type { Session } from './session.ts'
 import type { Sockets } from './sockets.ts'
@@ -18,6 +19,7 @@ export interface Host {
   readonly registry: Registry
   readonly sockets: Sockets
   readonly processes: Processes
+  readonly processBound: ProcessBound
   readonly users: UserNames
   readonly sessions: ReadonlyMap<number, Session>
   /** Connections that asked for events. */

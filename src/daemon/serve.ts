@@ -1,8 +1,15 @@
 // The life of a broker without keeper: control path and lock, sockets, control listener; then signals; then the end. What a
 // failed start undoes is what an ordinary end undoes, in reverse order.
 
-import { ControlListener, notify, prepareControlPath, releaseControlPath } from '../sys/index.ts'
-import { Broker } from './broker.ts'
+import {
+  ControlListener,
+  notify,
+  prepareControlPath,
+  prepareNotifyDirectory,
+  releaseControlPath,
+  releaseNotifyDirectory,
+} from '../sys/index.ts'
+import { Broker, notifyDirectory } from './broker.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
 import { Sockets } from './sockets.ts'
@@ -28,6 +35,8 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
     const { control, controlMode } = config.broker
     const path = prepareControlPath(control)
     undo.push(() => releaseControlPath(control, path))
+    prepareNotifyDirectory(notifyDirectory(config))
+    undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
     const sockets = new Sockets()
     sockets.open(config.names.values())
     undo.push(() => sockets.closeAll())

@@ -18,7 +18,7 @@ interface Verb<O extends Op> {
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume']
+export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume', 'bind-process']
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -26,12 +26,12 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   ready: {
     right: 'any',
     handle: (broker, session, id, { lease }) =>
-      broker.step({ type: 'ready', connection: session.id, request: id, lease }),
+      broker.step({ type: 'ready', connection: session.id, request: id, lease, process: session.process }),
   },
   release: {
     right: 'any',
     handle: (broker, session, id, { lease }) =>
-      broker.step({ type: 'release', connection: session.id, request: id, lease }),
+      broker.step({ type: 'release', connection: session.id, request: id, lease, process: session.process }),
   },
   sockets: { right: 'any', handle: sockets },
   list: {
@@ -86,10 +86,11 @@ function acquire(broker: Host, session: Session, id: number, request: Requests['
       'the process that made this connection has ended: make a connection of your own',
     )
   }
-  if (request.bind === 'process') {
-    return session.refuse(id, 'UNSUPPORTED', 'acquire: this broker has no process-bound leases yet: leave out `bind`')
+  if (request.bind === 'process' && !broker.processes.watched(session.process)) {
+    const message = 'acquire: this broker cannot watch a process of another pid namespace: leave out `bind`'
+    return session.refuse(id, 'UNSUPPORTED', message)
   }
-  const { generation, label, wait = 0 } = request
+  const { generation, label, drainSignal, readyAfter, wait = 0 } = request
   broker.step({
     type: 'acquire',
     connection: session.id,
@@ -102,6 +103,8 @@ function acquire(broker: Host, session: Session, id: number, request: Requests['
     bind: request.bind ?? 'connection',
     ...(generation === undefined ? {} : { generation }),
     ...(label === undefined ? {} : { label }),
+    ...(drainSignal === undefined ? {} : { drainSignal }),
+    ...(readyAfter === undefined ? {} : { readyAfter }),
   })
 }
 

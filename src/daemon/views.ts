@@ -42,5 +42,6 @@ export function statistics(broker: Host): Record<string, unknown> {
     requests: broker.counters.requests,
     grants: broker.counters.grants,
     refusals: broker.counters.refusals,
+    notify: { ...broker.processBound.counters, dropped: broker.processBound.dropped },
   }
 }

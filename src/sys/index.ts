@@ -4,8 +4,16 @@ export { prepareControlPath, releaseControlPath } from './control-path.ts'
 export { socketFigures } from './figures.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
 export { notify } from './notify.ts'
+export {
+  type NotifySender,
+  NotifySocket,
+  prepareNotifyDirectory,
+  releaseNotifyDirectory,
+} from './notify-socket.ts'
+export { UserNotifyThread } from './notify-thread.ts'
+export { openSocketsOf, socketInode } from './open-sockets.ts'
 export { dupAll, OwnedFd } from './owned-fd.ts'
-export { type Peer, peerOf } from './peer.ts'
+export { type Peer, peerOf, processOf } from './peer.ts'
 export { ProcessWatch } from './pidfd.ts'
 export { type ProcessFacts, processFacts } from './process-facts.ts'
 export { keepReuseAddress, restoreBacklog, setNonBlocking } from './shared-state.ts'

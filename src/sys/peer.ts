@@ -59,6 +59,16 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
   return undefined
 }
 
+/** A living process of that user, by its number. Undefined when there is none; its pidfd is the caller's to close. */
+export function processOf(pid: number, uid: number): Peer | undefined {
+  const pidfd = openedPidfd(pid, uid)
+  if (!pidfd) return undefined
+  const gid = readProcess(pid)?.gid
+  if (gid !== undefined && isAlive(pidfd)) return { pid, uid, gid, groups: [], pidfd, identity: identityOf(pid, pidfd) }
+  pidfd.close()
+  return undefined
+}
+
 /** A zombie is not alive: its pidfd is readable. */
 export function isAlive(pidfd: OwnedFd): boolean {
   return addon.poll(pidfd.fd, constants.POLLIN) === 0
