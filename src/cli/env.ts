@@ -2,6 +2,7 @@
 
 import { type Broker, connect } from '../client/index.ts'
 import type { Signals, StopSignal } from '../daemon/serve.ts'
+import { EXIT_SYSTEM } from './exit.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -20,6 +21,8 @@ export interface Env {
 }
 
 export function processEnv(): Env {
+  // A reader that has enough (`| head`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT_SYSTEM))
   return {
     stdout: process.stdout,
     stderr: process.stderr,

@@ -29,7 +29,11 @@ function program(env: Env): Command {
     .helpCommand('help [command]', 'show help for a command')
     .addHelpText('after', EXAMPLES)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => env.stdout.write(text), writeErr: (text) => env.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => env.stdout.write(text),
+      writeErr: (text) => env.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'fd-broker: ')),
+    })
   for (const add of COMMANDS) {
     add(program, env).exitOverride().configureOutput(program.configureOutput()).helpOption('-h, --help', 'show help')
   }

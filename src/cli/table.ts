@@ -25,7 +25,7 @@ export function wantsColour(output: Output, variables: NodeJS.ProcessEnv): boole
 }
 
 /** No byte of a peer's command line or label reaches the terminal as a control character. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
