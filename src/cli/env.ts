@@ -20,6 +20,7 @@ export interface Env {
 }
 
 export function processEnv(): Env {
+  for (const output of [process.stdout, process.stderr]) output.on('error', ignoreClosedPipe)
   return {
     stdout: process.stdout,
     stderr: process.stderr,
@@ -32,6 +33,11 @@ export function processEnv(): Env {
       onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
     },
   }
+}
+
+/** `fd-broker list | head -1`: the reader has what it wanted. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {
