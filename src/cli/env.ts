@@ -2,7 +2,6 @@
 
 import { type Broker, connect } from '../client/index.ts'
 import type { Signals, StopSignal } from '../daemon/serve.ts'
-import { EXIT_SYSTEM } from './exit.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -21,8 +20,7 @@ export interface Env {
 }
 
 export function processEnv(): Env {
-  // A reader that has enough (`| head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT_SYSTEM))
+  for (const output of [process.stdout, process.stderr]) output.on('error', ignoreClosedPipe)
   return {
     stdout: process.stdout,
     stderr: process.stderr,
@@ -35,6 +33,11 @@ export function processEnv(): Env {
       onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
     },
   }
+}
+
+/** `fd-broker list | head -1`: the reader has what it wanted. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {
