@@ -20,7 +20,8 @@ export interface Env {
 }
 
 export function processEnv(): Env {
-  for (const output of [process.stdout, process.stderr]) output.on('error', ignoreClosedPipe)
+  process.stdout.on('error', (error) => onClosedPipe(error, () => process.exit()))
+  process.stderr.on('error', (error) => onClosedPipe(error, () => {}))
   return {
     stdout: process.stdout,
     stderr: process.stderr,
@@ -35,9 +36,10 @@ export function processEnv(): Env {
   }
 }
 
-/** `fd-broker list | head -1`: the reader has what it wanted. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+/** `fd-broker events | head -1`: the reader has what it wanted. */
+function onClosedPipe(error: NodeJS.ErrnoException, end: () => void): void {
   if (error.code !== 'EPIPE') throw error
+  end()
 }
 
 function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {
