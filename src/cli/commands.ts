@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { addCheck } from './commands/check.ts'
+import { addExec } from './commands/exec.ts'
 import { addHolders } from './commands/holders.ts'
 import { addList } from './commands/list.ts'
 import { addServe } from './commands/serve.ts'
@@ -14,4 +15,5 @@ export const COMMANDS: readonly ((program: Command, env: Env) => Command)[] = [
   addList,
   addHolders,
   addStats,
+  addExec,
 ]
