@@ -82,7 +82,18 @@ describe('list, holders and stats', () => {
     const stats = JSON.parse((await cli(['stats', '--json'], { env })).stdout)
     expect(stats).toMatchObject({ pid: daemon.pid, names: 1, grants: 1, waiting: 0, refusals: {} })
     expect(Object.keys(stats).sort()).toEqual(
-      ['connections', 'grants', 'holders', 'names', 'notify', 'pid', 'refusals', 'requests', 'uptime', 'waiting'].sort(),
+      [
+        'connections',
+        'grants',
+        'holders',
+        'names',
+        'notify',
+        'pid',
+        'refusals',
+        'requests',
+        'uptime',
+        'waiting',
+      ].sort(),
     )
     expect((await cli(['list'], { env })).stdout).toMatch(/^NAME .*\nweb +tcp:.* ok\n +unix:.*\n$/)
     worker.close()
