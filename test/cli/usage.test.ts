@@ -11,15 +11,15 @@ const COMMANDS = ['serve', 'check', 'list', 'holders', 'stats']
 describe('wrong usage exits 100, and says what is right:', () => {
   it.each<[string[], RegExp]>([
     [[], /Usage: fd-broker/],
-    [['lst'], /unknown command 'lst'[^]*Did you mean list\?/],
+    [['lst'], /unknown command 'lst'.*\n.*Did you mean list\?/],
     [['holder'], /Did you mean holders\?/],
-    [['list', '--jsn'], /unknown option '--jsn'[^]*Did you mean --json\?/],
+    [['list', '--jsn'], /unknown option '--jsn'.*\n.*Did you mean --json\?/],
     [['serve', '--confg', 'x'], /Did you mean --config\?/],
     [['list', '--socket'], /--socket/],
     [['list', 'web'], /too many arguments/],
     [['holders', 'web', 'api'], /too many arguments/],
     [['serve', '--config'], /argument missing/],
-    [['serve', '--log-level', 'loud', '--config', '/nonexistent'], /log-level[^]*info/],
+    [['serve', '--log-level', 'loud', '--config', '/nonexistent'], /log-level.*\n?.*info/],
   ])('fd-broker %j', async (argv, words) => {
     const { status, stdout, stderr, open } = await runCli(argv)
     expect(stderr).toMatch(words)
@@ -91,7 +91,7 @@ describe('a refusal', () => {
   it('shows no control byte of the broker’s words', async () => {
     const broker = { list: () => Promise.reject(new BrokerError('DENIED', 'a\u001b[2Jb\nc')) }
     const { stderr } = await runCli(['list'], { broker })
-    expect(stderr).not.toMatch(/\u001b/)
+    expect(stderr).not.toContain('\u001b')
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   })
 })

@@ -42,6 +42,13 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
       ran.open++
       return { ...fake.broker, close: async () => void ran.open-- } as unknown as Broker
     },
+    programLeases: () => {
+      throw new Error('this command line acquires nothing')
+    },
+    start: () => ({ argv: [], fds: [] }) as unknown as ReturnType<Env['start']>,
+    become: () => {
+      throw new Error('this command line becomes nothing')
+    },
     signals: { onStop: () => () => {}, onHangup: () => () => {} },
   }
   ran.status = await run(argv, env)
