@@ -27,19 +27,27 @@ export interface Env {
 }
 
 export function processEnv(): Env {
+  const watched = new Set<NodeJS.WriteStream>()
+  const watch = (stream: NodeJS.WriteStream, end: () => void) => {
+    if (!watched.has(stream)) watched.add(stream.on('error', (error) => onClosedPipe(error, end)))
+    return stream
+  }
   return {
     // Only when it is used: Node sets O_NONBLOCK on a pipe as soon as it is looked at, and the parent may share it.
     get stdout() {
-      return process.stdout
+      return watch(process.stdout, () => process.exit())
     },
     get stderr() {
-      return process.stderr
+      return watch(process.stderr, () => {})
     },
     variables: process.env,
     uid: process.getuid?.() ?? -1,
     now: Date.now,
     connect: (socket) => connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
-    signals: { onStop: onStopSignal },
+    signals: {
+      onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
+      onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
+    },
     programLeases: (socket) =>
       new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
     start: () => startOf(process.env),
@@ -47,10 +55,15 @@ export function processEnv(): Env {
   }
 }
 
-function onStopSignal(stop: (signal: StopSignal) => void): () => void {
-  const listener = (signal: NodeJS.Signals) => stop(signal as StopSignal)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener)
+/** `fd-broker events | head -1`: the reader has what it wanted. */
+function onClosedPipe(error: NodeJS.ErrnoException, end: () => void): void {
+  if (error.code !== 'EPIPE') throw error
+  end()
+}
+
+function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {
+  for (const signal of signals) process.on(signal, listener)
   return () => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener)
+    for (const signal of signals) process.off(signal, listener)
   }
 }

@@ -3,8 +3,9 @@
 import type { HolderView, NameView } from '../protocol/messages.ts'
 import { within } from './abort.ts'
 import { acquire } from './acquire.ts'
+import { type BrokerEvent, EventFeed } from './events.ts'
 import type { Lease } from './lease.ts'
-import type { Abortable, AcquireOptions, ConnectOptions } from './options.ts'
+import type { Abortable, AcquireOptions, ConnectOptions, DrainOptions, DrainTarget, PauseOptions } from './options.ts'
 import { Session } from './session.ts'
 
 const CLOSE_PATIENCE = 1000
@@ -19,9 +20,12 @@ export type Stats = Record<string, unknown>
  * Every method rejects with a BrokerError (`code` says which row of docs/errors.md), or with the reason of its `signal`.
  */
 export class Broker {
+  readonly #options: ConnectOptions
   readonly #session: Session
+  readonly #feeds = new Set<EventFeed>()
 
   constructor(options: ConnectOptions = {}) {
+    this.#options = options
     this.#session = new Session(options)
   }
 
@@ -50,9 +54,43 @@ export class Broker {
     return stats
   }
 
-  /** Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once. */
+  /**
+   * What happens from the first next() on, as it happens; on a connection of its own. It connects again for as long as it takes when the
+   * broker goes away, and says `reconnected` then: what happened meanwhile is lost. Ends by `break`, `signal` or close().
+   */
+  async *events(options: Abortable = {}): AsyncGenerator<BrokerEvent, void, undefined> {
+    this.#session.assertOpen()
+    const feed = new EventFeed(new Session(this.#options))
+    this.#feeds.add(feed)
+    try {
+      yield* feed.read(options)
+    } finally {
+      this.#feeds.delete(feed)
+    }
+  }
+
+  /**
+   * Asks the holders of a name, or of one lease, to stop accepting, finish and release; grants go on. `timeout`: ms to do so,
+   * instead of the name's drain_timeout; the earlier deadline holds. Resolves when they have been asked. For admins.
+   */
+  async drain(target: DrainTarget, { timeout, ...options }: DrainOptions = {}): Promise<void> {
+    await this.#session.ask('drain', { ...target, ...(timeout !== undefined && { timeout }) }, options)
+  }
+
+  /** Grants nothing on `name` until resume(); with `drain`, holders are drained too, so that connections queue. For admins. */
+  async pause(name: string, { drain, ...options }: PauseOptions = {}): Promise<void> {
+    await this.#session.ask('pause', { name, ...(drain !== undefined && { drain }) }, options)
+  }
+
+  async resume(name: string, options: Abortable = {}): Promise<void> {
+    await this.#session.ask('resume', { name }, options)
+  }
+
+  /** Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once.
+   * One that is served drains; after a second the broker is told all the same, and the draining goes on. */
   async close(): Promise<void> {
     this.#session.refuse()
+    for (const feed of this.#feeds) feed.close()
     const released = Promise.allSettled([...this.#session.leases].map((lease) => lease.release()))
     // A broker that does not answer learns of it by the end of the connection.
     await within(released, { timeout: CLOSE_PATIENCE }).catch(() => {})

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION, REPLY_MAX } from '../protocol/limits.ts'
 import { type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { Channel, type ChannelHandlers, type MessageInfo } from '../sys/index.ts'
 import { type Limits, watchLimits } from './abort.ts'
-import { type Answer, closeAll } from './answers.ts'
+import { type Answer, closeAll, type Message } from './answers.ts'
 import { connectionLost, noAnswer, refusal } from './failures.ts'
 import { InFlight } from './in-flight.ts'
 import { assertTrusted, type SocketPath } from './socket-path.ts'
@@ -40,6 +40,8 @@ export class Connection {
   welcomed = false
   /** Runs once, when it is over. */
   onEnd: () => void = () => {}
+  /** Hears every event that is about no lease of this connection. */
+  onNews: (message: Message) => void = () => {}
   readonly #channel: Channel
   readonly #leases = new Map<number, LeaseSink>()
   readonly #inFlight: InFlight
@@ -103,6 +105,11 @@ export class Connection {
     })
   }
 
+  /** Whether the process stays alive for it while no request is in flight; not at first. */
+  keepAlive(wanted: boolean): void {
+    if (!this.ended) this.#inFlight.count(wanted ? 1 : -1)
+  }
+
   attach(lease: number, sink: LeaseSink): void {
     this.#leases.set(lease, sink)
   }
@@ -159,8 +166,9 @@ export class Connection {
     if (typeof id === 'number') return this.#inFlight.take(id, packet)
     if (typeof event !== 'string') throw new Error('a packet is neither an answer nor an event')
     const sink = this.#leases.get(lease as number)
-    if (sink) sink.onEvent(packet)
-    else closeAll(packet.fds)
+    if (sink) return sink.onEvent(packet)
+    closeAll(packet.fds)
+    this.onNews(packet.message)
   }
 
   #end(error: BrokerError): void {

@@ -27,7 +27,7 @@ export class InFlight {
     do this.#last = (this.#last + 1) % UINT32
     while (this.#waiting.has(this.#last))
     this.#waiting.set(this.#last, { ...waiting, parts: new Parts() })
-    if (waiting.awaited) this.#count(1)
+    if (waiting.awaited) this.count(1)
     return this.#last
   }
 
@@ -37,7 +37,7 @@ export class InFlight {
     if (!waiting?.awaited) return
     waiting.awaited = false
     waiting.answer = answer
-    this.#count(-1)
+    this.count(-1)
   }
 
   /** Takes a packet that has an id. Throws when it is an impossible part. */
@@ -47,21 +47,22 @@ export class InFlight {
     const whole = waiting.parts.add(packet)
     if (!whole) return
     this.#waiting.delete(id)
-    if (waiting.awaited) this.#count(-1)
+    if (waiting.awaited) this.count(-1)
     waiting.answer(whole)
   }
 
   failAll(error: Error): void {
     const all = [...this.#waiting.values()]
     this.#waiting.clear()
-    this.#count(-this.#awaited)
+    this.count(-this.#awaited)
     for (const { parts, fail } of all) {
       parts.close()
       fail(error)
     }
   }
 
-  #count(change: number): void {
+  /** More, or fewer, are awaited. */
+  count(change: number): void {
     const before = this.#awaited > 0
     this.#awaited += change
     if (this.#awaited > 0 !== before) this.#onAwaited(!before)

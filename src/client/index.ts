@@ -5,10 +5,12 @@ export type { ErrorCode } from '../protocol/errors.ts'
 export { BrokerError } from '../protocol/errors.ts'
 export type { HolderView, NameView, SocketDescription, SocketFigures } from '../protocol/messages.ts'
 export type { Stats } from './broker.ts'
+export type { BrokerEvent } from './events.ts'
 export type { Lease, LeaseState, ReadyResult } from './lease.ts'
 export type { DrainReason, EndReason, LeaseDrain, LeaseEnded, LeaseEvents } from './lease-events.ts'
 export type { Server } from './listening.ts'
-export type { Abortable, AcquireOptions, ConnectOptions } from './options.ts'
+export type { Abortable, AcquireOptions, ConnectOptions, DrainOptions, DrainTarget, PauseOptions } from './options.ts'
+export type { ServeEnd, ServeOptions, ServeResult } from './serving.ts'
 export type { Broker }
 
 /** A client of the broker that `options` name. Nothing is connected until it is first used. */

@@ -11,7 +11,7 @@ export type EndReason = 'expired' | 'evicted' | 'revoked' | 'lost'
 
 export interface LeaseDrain {
   reason: DrainReason
-  /** Milliseconds left to finish and release. */
+  /** When to have finished and released at the latest: milliseconds since the epoch. */
   deadline: number
 }
 

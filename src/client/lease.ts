@@ -11,6 +11,7 @@ import { Listening, type Server } from './listening.ts'
 import type { Abortable } from './options.ts'
 import { ReadyWarning } from './ready-warning.ts'
 import type { ReceivedSockets } from './received-sockets.ts'
+import { type ServeOptions, type ServeResult, Serving } from './serving.ts'
 
 /** `lost`: the connection to the broker is gone, and with it the lease; its sockets stay open. */
 export type LeaseState = 'granted' | 'ready' | 'draining' | 'ended' | 'lost'
@@ -44,6 +45,10 @@ export class Lease extends LeaseEmitter {
   readonly #listening: Listening
   readonly #warning: ReadyWarning
   readonly #unreleased: Set<Lease>
+  /** Whether one holder alone may accept; a broker that does not say might mean it. */
+  readonly #exclusive: boolean
+  #serving: Serving | undefined
+  #drain: LeaseDrain | undefined
   #state: LeaseState
   #endedBy = ''
   #release: Promise<void> | undefined
@@ -57,6 +62,7 @@ export class Lease extends LeaseEmitter {
     this.generation = String(grant.generation)
     this.readyWithin = Number(grant.readyWithin)
     this.sockets = sockets
+    this.#exclusive = grant.mode !== 'shared'
     this.#state = grant.state === 'ready' ? 'ready' : 'granted'
     this.#line = line
     this.#descriptors = new Descriptors(this.name, fds)
@@ -111,12 +117,30 @@ export class Lease extends LeaseEmitter {
   }
 
   /**
+   * Serves until the lease has been given back: listens, reports ready (an exclusive name: first ready, then listens), and when
+   * asked to drain stops accepting at once, lets every client finish, and releases. docs/sdk.md says how. It drains on the
+   * `drain` event, on release(), when the broker ends the lease, when `signal` aborts, and with `signals` on SIGTERM and SIGINT.
+   *
+   * Rejects when listening or ready() fails, or `signal` aborts before it serves; the lease is released then. Once in a lease.
+   */
+  async serve(server: Server, options: ServeOptions = {}): Promise<ServeResult> {
+    if (this.#serving) throw new BrokerError('INVALID', `the lease on ${this.name} is served already`)
+    const serving = new Serving(server, options, {
+      open: (signal) => this.#open(server, signal),
+      stopAccepting: () => this.#listening.stop(),
+      giveBack: () => this.#giveBack(),
+    })
+    this.#serving = serving
+    if (this.#drain) serving.drain(this.#drain)
+    return await serving.run()
+  }
+
+  /**
    * Gives the lease back: servers started by listen() stop accepting (their connections live on), the lease's descriptors are
-   * closed, the broker is told. Twice is once; also after the connection was lost.
+   * closed, the broker is told. Twice is once; also after the connection was lost. While serve() runs, it drains first.
    */
   release(): Promise<void> {
-    this.#release ??= this.#giveBack()
-    return this.#release
+    return this.#serving?.release() ?? this.#giveBack()
   }
 
   /** The descriptors themselves, in the order of `sockets`: the caller owns them from now on, and the lease has none. */
@@ -128,7 +152,18 @@ export class Lease extends LeaseEmitter {
     return this.release()
   }
 
-  async #giveBack(): Promise<void> {
+  #giveBack(): Promise<void> {
+    this.#release ??= this.#returnAll()
+    return this.#release
+  }
+
+  async #open(server: Server, signal: AbortSignal): Promise<void> {
+    if (!this.#exclusive) await this.listen(server, { signal })
+    const { state } = await this.ready({ signal })
+    if (this.#exclusive && state === 'ready') await this.listen(server, { signal })
+  }
+
+  async #returnAll(): Promise<void> {
     this.#unreleased.delete(this)
     this.#warning.cancel()
     this.#listening.stop()
@@ -149,7 +184,9 @@ export class Lease extends LeaseEmitter {
     if (event === 'drain') {
       this.#state = 'draining'
       this.#warning.cancel()
-      this.announce('drain', { reason, deadline } as LeaseDrain)
+      this.#drain = { reason, deadline } as LeaseDrain
+      this.#serving?.drain(this.#drain)
+      this.announce('drain', this.#drain)
     }
     if (event === 'ended') this.#end('ended', reason as LeaseEnded['reason'])
   }
@@ -159,6 +196,7 @@ export class Lease extends LeaseEmitter {
     this.#endedBy = reason
     this.#state = state
     this.#warning.cancel()
+    if (reason !== 'lost') this.#serving?.end(reason)
     this.announce('ended', { reason })
   }
 

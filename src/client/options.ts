@@ -52,4 +52,15 @@ export interface Abortable {
   signal?: AbortSignal | undefined
 }
 
+/** Whom to drain. */
+export type DrainTarget = { name: string } | { lease: number }
+
+export interface DrainOptions extends Abortable {
+  timeout?: number | undefined
+}
+
+export interface PauseOptions extends Abortable {
+  drain?: boolean | undefined
+}
+
 export const DEFAULT_TIMEOUT = 10_000

@@ -51,6 +51,7 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
   const before = readProcess(pid)
   if (before?.uid !== uid) return undefined
   const result = addon.pidfdOpen(pid)
+  if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
   const pidfd = new OwnedFd(result)
   const after = readProcess(pid)

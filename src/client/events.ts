@@ -1,0 +1,103 @@
+// The broker's events, on a connection of their own: a subscription belongs to its connection, and is made again on the next
+// one after a loss.
+
+import { BrokerError } from '../protocol/errors.ts'
+import type { Message } from './answers.ts'
+import type { Connection } from './connection.ts'
+import { Gate } from './gate.ts'
+import type { Abortable } from './options.ts'
+import type { Session } from './session.ts'
+
+/** What happens in the broker: `granted ready promoted rollback drain released died expired evicted denied` and more to come. */
+export interface BrokerEvent {
+  event: string
+  /** Milliseconds since the epoch. */
+  at: number
+  name?: string
+  lease?: number
+  [detail: string]: unknown
+}
+
+/** Events that nobody has read yet; a program that lets more gather does not read them at all. */
+const UNREAD_MAX = 65_536
+
+export class EventFeed {
+  readonly #session: Session
+  #unread: BrokerEvent[] = []
+  #news = new Gate()
+  #failure: unknown
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  async *read({ signal }: Abortable): AsyncGenerator<BrokerEvent, void, undefined> {
+    const abort = () => this.#fail(signal?.reason)
+    signal?.addEventListener('abort', abort)
+    let connection: Connection | undefined
+    try {
+      signal?.throwIfAborted()
+      connection = await this.#subscribe(this.#session.timeout, signal)
+      for (;;) {
+        for (const event of this.#unread.splice(0)) yield event
+        if (this.#failure) throw this.#failure
+        if (connection.ended) {
+          connection = await this.#subscribe(Number.POSITIVE_INFINITY, signal)
+          // What happened meanwhile is not told again.
+          yield { event: 'reconnected', at: Date.now() }
+        } else if (this.#unread.length === 0) {
+          await this.#arrival(connection)
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      this.#session.close()
+    }
+  }
+
+  close(): void {
+    this.#session.close()
+    this.#fail(new BrokerError('CLOSED', 'this Broker was closed; use another: connect()'))
+  }
+
+  async #subscribe(patience: number, signal: AbortSignal | undefined): Promise<Connection> {
+    const deadline = performance.now() + patience
+    for (;;) {
+      const connection = await this.#session.connection({ deadline, signal })
+      connection.onNews = (message) => this.#take(message)
+      try {
+        await connection.request('events', {}, { signal, timeout: this.#session.timeout })
+        return connection
+      } catch (error) {
+        if (!this.#session.mayRetry(connection, error) || performance.now() >= deadline) throw error
+      }
+    }
+  }
+
+  async #arrival(connection: Connection): Promise<void> {
+    this.#news = new Gate()
+    const { onEnd } = connection
+    connection.onEnd = () => {
+      onEnd()
+      this.#news.open()
+    }
+    connection.keepAlive(true)
+    await this.#news.opened
+    connection.keepAlive(false)
+    connection.onEnd = onEnd
+  }
+
+  #take(message: Message): void {
+    this.#unread.push(message as BrokerEvent)
+    if (this.#unread.length > UNREAD_MAX) {
+      this.#unread = []
+      this.#fail(new BrokerError('LIMIT', `${UNREAD_MAX} events were not read: read them as they come`))
+    }
+    this.#news.open()
+  }
+
+  #fail(reason: unknown): void {
+    this.#failure ??= reason
+    this.#news.open()
+  }
+}

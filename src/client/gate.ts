@@ -1,0 +1,7 @@
+/** Something that happens once, and those who wait for it. */
+export class Gate {
+  open: () => void = () => {}
+  readonly opened: Promise<void> = new Promise((resolve) => {
+    this.open = resolve
+  })
+}
