@@ -1,11 +1,15 @@
 // Programs under `fd-broker exec`, as an operator starts them: through the stub.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { atEnd } from './cleanup.ts'
 import { CLI, type Daemon, until } from './daemon.ts'
+import { useInstalledCopy } from './installed-copy.ts'
 
 export const STUB = resolve(import.meta.dirname, '../../dist/cli/fd-broker')
+
+/** For programs of another user, who may not be allowed to read the checkout. */
+const installed = useInstalledCopy()
 
 export interface Running {
   readonly process: ChildProcess
@@ -26,7 +30,8 @@ export interface RunOptions {
 
 /** Runs `fd-broker ARGS`; it ends with the test. */
 export function start(daemon: Daemon, args: readonly string[], options: RunOptions = {}): Running {
-  const { uid, env, file = STUB } = options
+  const { uid, env } = options
+  const { file = uid === undefined ? STUB : join(installed(), 'dist/cli/fd-broker') } = options
   const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, FD_BROKER_SOCKET: daemon.control, ...env },
