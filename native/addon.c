@@ -277,6 +277,8 @@ NAPI_MODULE_INIT()
     addon_method(env, exports, methods[i].name, methods[i].callback);
   addon_add_closer(env, exports, addon);
   addon_add_poll(env, exports, addon);
+  addon_add_notify(env, exports);
+  addon_add_exec(env, exports);
   napi_set_named_property(env, exports, "constants", addon_constants(env));
   return exports;
 }

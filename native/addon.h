@@ -28,6 +28,8 @@ void addon_method(napi_env env, napi_value exports, const char *name, napi_callb
 napi_value addon_constants(napi_env env);
 void addon_add_poll(napi_env env, napi_value exports, struct addon *addon);
 void addon_add_closer(napi_env env, napi_value exports, struct addon *addon);
+void addon_add_notify(napi_env env, napi_value exports);
+void addon_add_exec(napi_env env, napi_value exports);
 void addon_free_closer(struct addon *addon);
 
 #endif

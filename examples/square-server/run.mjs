@@ -70,7 +70,8 @@ const connects = (port) => async () =>
   new Promise((resolve) => {
     const probe = net.connect({ port, host: '127.0.0.1' })
     probe.once('connect', () => probe.end('0\n')).once('close', (failed) => resolve(!failed))
-    probe.on('error', () => {})
+    // Unread, the answer would hold the end of the connection back.
+    probe.resume().on('error', () => {})
   })
 
 async function main() {
@@ -129,11 +130,13 @@ function print(results) {
   )
 }
 
-try {
-  const results = await main()
-  if (process.argv.includes('--json')) console.log(JSON.stringify(results))
-  else print(results)
-} finally {
-  for (const child of running) child.kill('SIGKILL')
+// SIGTERM and not SIGKILL: a loop ends its server first.
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
   rmSync(directory, { recursive: true, force: true })
-}
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
+const results = await main()
+if (process.argv.includes('--json')) console.log(JSON.stringify(results))
+else print(results)

@@ -1,7 +1,9 @@
 // Everything that a command touches outside itself, so that a test can call it with its own.
 
 import { type Broker, connect } from '../client/index.ts'
+import { ProgramLeases } from '../client/program-leases.ts'
 import type { Signals, StopSignal } from '../daemon/serve.ts'
+import { become, type Program, type ProgramStart, startOf } from '../sys/index.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -17,24 +19,51 @@ export interface Env {
   now(): number
   connect(socket: string | undefined): Broker
   signals: Signals
+  /** Leases for the program that this process becomes. */
+  programLeases(socket: string | undefined): ProgramLeases
+  /** What this process was started with, of what Node changes. */
+  start(): ProgramStart
+  become(program: Program): never
 }
 
 export function processEnv(): Env {
+  const watched = new Set<NodeJS.WriteStream>()
+  const watch = (stream: NodeJS.WriteStream, end: () => void) => {
+    if (!watched.has(stream)) watched.add(stream.on('error', (error) => onClosedPipe(error, end)))
+    return stream
+  }
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
+    // Only when it is used: Node sets O_NONBLOCK on a pipe as soon as it is looked at, and the parent may share it.
+    get stdout() {
+      return watch(process.stdout, () => process.exit())
+    },
+    get stderr() {
+      return watch(process.stderr, () => {})
+    },
     variables: process.env,
     uid: process.getuid?.() ?? -1,
     now: Date.now,
     connect: (socket) => connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
-    signals: { onStop: onStopSignal },
+    signals: {
+      onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
+      onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
+    },
+    programLeases: (socket) =>
+      new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
+    start: () => startOf(process.env),
+    become,
   }
 }
 
-function onStopSignal(stop: (signal: StopSignal) => void): () => void {
-  const listener = (signal: NodeJS.Signals) => stop(signal as StopSignal)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener)
+/** `fd-broker events | head -1`: the reader has what it wanted. */
+function onClosedPipe(error: NodeJS.ErrnoException, end: () => void): void {
+  if (error.code !== 'EPIPE') throw error
+  end()
+}
+
+function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {
+  for (const signal of signals) process.on(signal, listener)
   return () => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener)
+    for (const signal of signals) process.off(signal, listener)
   }
 }

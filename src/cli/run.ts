@@ -5,21 +5,8 @@ import { BrokerError, ERRORS } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import { COMMANDS } from './commands.ts'
 import type { Env } from './env.ts'
-
-/** Wrong usage or a bad config. */
-export const EXIT_USAGE = 100
-/** The system failed. */
-export const EXIT_SYSTEM = 111
-
-/** An end with this status, everything having been said. */
-export class Exit extends Error {
-  readonly status: number
-
-  constructor(status: number) {
-    super(`exit ${status}`)
-    this.status = status
-  }
-}
+import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
+import { printable } from './printable.ts'
 
 /** Runs one command line; resolves to its exit status. Never throws. */
 export async function run(argv: readonly string[], env: Env): Promise<number> {
@@ -43,7 +30,11 @@ function program(env: Env): Command {
     .helpCommand('help [command]', 'show help for a command')
     .addHelpText('after', EXAMPLES)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => env.stdout.write(text), writeErr: (text) => env.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => env.stdout.write(text),
+      writeErr: (text) => env.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'fd-broker: ')),
+    })
   for (const add of COMMANDS) {
     add(program, env).exitOverride().configureOutput(program.configureOutput()).helpOption('-h, --help', 'show help')
   }
@@ -62,7 +53,7 @@ Exit status: 0 done, 1 refused, 100 wrong usage or bad config, 111 the system fa
 function report(error: unknown, env: Env): number {
   if (error instanceof Exit) return error.status
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-  const say = (text: string) => env.stderr.write(`fd-broker: ${text}\n`)
+  const say = (text: string) => env.stderr.write(`fd-broker: ${printable(text)}\n`)
   if (error instanceof BrokerError) {
     say(`${error.code}: ${error.message}`)
     return ERRORS[error.code].exit

@@ -1,12 +1,24 @@
 // What the rows of the lease table do. Each action is performed after the lease has entered its next state.
 
-import type { Cause } from './lease-life.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
 import type { LeaseAction } from './lease-table.ts'
 import { drainedMessage, endedMessage } from './messages.ts'
 import { beginPursuit, endPursuit } from './pursuit.ts'
 import { attach, detach, type Lease, rememberEnded } from './registry.ts'
 import { publishLease, refuse, reply, signal, startTimer, stopTimer, type Turn } from './turn.ts'
+import type { Ask, DrainReason, HolderInfo } from './types.ts'
 import { leaveLine } from './waiting.ts'
+
+/** What comes with a lease event; which fields are there depends on the event. */
+export interface Cause {
+  ask?: Ask
+  code?: ErrorCode
+  message?: string
+  reason?: DrainReason
+  deadline?: number
+  text?: string
+  holder?: HolderInfo
+}
 
 type Action = (turn: Turn, lease: Lease, cause: Cause) => void
 

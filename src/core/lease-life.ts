@@ -1,22 +1,10 @@
 // The interpreter of the lease table: the only place where a lease changes its state and a generation its counts.
 
-import type { ErrorCode } from '../protocol/errors.ts'
-import { ACTIONS } from './lease-actions.ts'
+import { ACTIONS, type Cause } from './lease-actions.ts'
 import { LEASE_TABLE, type LeaseEvent } from './lease-table.ts'
 import type { Lease } from './registry.ts'
 import type { Turn } from './turn.ts'
-import type { Ask, DrainReason, HolderInfo, LeaseState } from './types.ts'
-
-/** What comes with a lease event; which fields are there depends on the event. */
-export interface Cause {
-  ask?: Ask
-  code?: ErrorCode
-  message?: string
-  reason?: DrainReason
-  deadline?: number
-  text?: string
-  holder?: HolderInfo
-}
+import type { LeaseState } from './types.ts'
 
 export function fire(turn: Turn, lease: Lease, event: LeaseEvent, cause: Cause = {}): void {
   const row = LEASE_TABLE[lease.state][event]

@@ -1,6 +1,7 @@
 // Messages of process-bound holders from their notify socket, in the words of sd_notify(3).
 
-import { type Cause, fire } from './lease-life.ts'
+import type { Cause } from './lease-actions.ts'
+import { fire } from './lease-life.ts'
 import type { LeaseEvent } from './lease-table.ts'
 import type { Lease } from './registry.ts'
 import type { Turn } from './turn.ts'

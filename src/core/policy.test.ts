@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mayAcquire, needs, type Rule } from './policy.ts'
+import { mayAcquire, needs } from './policy.ts'
 import { type Accounts, parseRule } from './rule-text.ts'
-import type { Peer } from './types.ts'
+import type { Peer, Rule } from './types.ts'
 
 const ACCOUNTS: Accounts = {
   user: (name) => ({ root: 0, app: 1001, nobody: 65534 })[name],

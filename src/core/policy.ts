@@ -1,18 +1,7 @@
 // Who may have a lease. A rule is conditions that must all hold; a list of rules needs one to hold; no rule, no right,
 // also not for root.
 
-import type { Peer } from './types.ts'
-
-export type Condition =
-  | { kind: 'user'; uid: number }
-  | { kind: 'group'; gid: number }
-  | { kind: 'exe'; path: string }
-  | { kind: 'unit'; unit: string }
-  | { kind: 'cgroup'; prefix: string }
-  | { kind: 'token'; name: string }
-  | { kind: 'any' }
-
-export type Rule = readonly Condition[]
+import type { Condition, Peer, Rule } from './types.ts'
 
 type Kind = Condition['kind']
 type Holds = { [K in Kind]: (condition: Extract<Condition, { kind: K }>, peer: Peer) => boolean }

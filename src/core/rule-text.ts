@@ -1,6 +1,6 @@
 // The text of a rule, as it stands in the config: "user:app exe:/usr/bin/node".
 
-import type { Condition, Rule } from './policy.ts'
+import type { Condition, Rule } from './types.ts'
 
 export interface Accounts {
   user(name: string): number | undefined

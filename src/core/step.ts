@@ -135,7 +135,8 @@ function drainTarget(turn: Turn, event: EventOf<'drain'>): void {
   }
   const lease = turn.registry.leases.get(target.lease)
   if (lease) drain(turn, lease, reason, timeout)
-  answer(turn, event, lease ? undefined : unknownLeaseMessage(target.lease))
+  const known = lease !== undefined || turn.registry.ended.has(target.lease)
+  answer(turn, event, known ? undefined : unknownLeaseMessage(target.lease))
 }
 
 function named(turn: Turn, event: { name: string } & MaybeAsk): Name | undefined {

@@ -1,7 +1,6 @@
 // What goes into the core and what comes out of it. All times are milliseconds; points in time are since the epoch.
 
 import type { ErrorCode } from '../protocol/errors.ts'
-import type { Rule } from './policy.ts'
 
 /** The shell's number of a control connection; never used twice. */
 export type ConnectionId = number
@@ -20,6 +19,19 @@ export interface Peer {
   /** Names of the tokens whose secret came with hello. */
   tokens?: readonly string[]
 }
+
+/** One thing that must hold of a peer. */
+export type Condition =
+  | { kind: 'user'; uid: number }
+  | { kind: 'group'; gid: number }
+  | { kind: 'exe'; path: string }
+  | { kind: 'unit'; unit: string }
+  | { kind: 'cgroup'; prefix: string }
+  | { kind: 'token'; name: string }
+  | { kind: 'any' }
+
+/** Conditions that must all hold. */
+export type Rule = readonly Condition[]
 
 export interface HolderInfo {
   process: ProcessKey

@@ -34,11 +34,6 @@ export function* headsOf(name: Name): Generator<Lease> {
     }
 }
 
-export function waitersOf(name: Name): Lease[] {
-  const waiters = [...name.lanes.values()].flatMap((lane) => [...lane])
-  return waiters.sort((a, b) => a.ticket - b.ticket)
-}
-
 export function countWaiting(name: Name): number {
   let count = 0
   for (const lane of name.lanes.values()) count += lane.size

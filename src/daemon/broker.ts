@@ -1,45 +1,50 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
-import { mayAcquire, needs, type Rule } from '../core/policy.ts'
 import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
+import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
-import { quote } from '../protocol/quote.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
+import type { Counters, Host } from './host.ts'
 import type { Log } from './log.ts'
+import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
+import { dispatch } from './requests.ts'
+import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
 import { UserNames } from './user-names.ts'
-import { HANDLERS, type Right } from './verbs.ts'
-
-type Needs = ReturnType<typeof needs>
 
 /** Events that end a lease. */
 const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'expired', 'evicted', 'revoked'])
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
+/** Beside the control socket, whose directory nobody else can write. */
+export function notifyDirectory({ broker }: Config): string {
+  return `${broker.control}.notify`
+}
+
 /** How often peers that do not read are looked for. */
 const STUCK_CHECK_MS = 1000
 
-export class Broker implements SessionHost {
+export class Broker implements SessionHost, Host {
   readonly config: Config
   readonly sockets: Sockets
   readonly registry: Registry
   readonly processes: Processes
+  readonly processBound: ProcessBound
+  readonly rights: Rights
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
-  readonly counters = { requests: 0, grants: 0, refusals: {} as Partial<Record<ErrorCode, number>> }
+  readonly counters: Counters = { requests: 0, grants: 0, refusals: {} }
   readonly startedAt = Date.now()
   private readonly log: Log
-  private readonly needs = new WeakMap<readonly Rule[], Needs>()
+  private readonly events: CoreEvent[] = []
   private readonly timers: Timers
   private readonly quotas: Quotas
   private readonly stuckCheck: NodeJS.Timeout
@@ -52,6 +57,8 @@ export class Broker implements SessionHost {
     this.log = log
     this.registry = createRegistry()
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
+    this.processBound = new ProcessBound(this, notifyDirectory(config))
+    this.rights = new Rights(config, this.processes)
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
@@ -60,16 +67,11 @@ export class Broker implements SessionHost {
 
   /** A new control connection. */
   accept(fd: OwnedFd): void {
-    let peer: Peer
-    try {
-      peer = peerOf(fd.fd)
-    } catch (error) {
-      this.log.error({ err: error }, 'connection closed: the peer could not be identified')
-      return fd.closeLater()
-    }
+    const peer = this.identify(fd)
+    if (peer === undefined) return
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
-    session.admin = this.satisfies(this.config.broker.admins, session)
+    session.admin = this.rights.isAdmin(session)
     if (!session.admin && !this.quotas.connected(peer.uid)) {
       this.log.warn({ uid: peer.uid, pid: peer.pid }, 'connection closed: max_connections_per_uid')
       session.overQuota = true
@@ -79,6 +81,17 @@ export class Broker implements SessionHost {
       this.log.warn({ pid: peer.pid, uid: peer.uid }, 'connection closed: no hello within hello_timeout')
       session.close()
     }, this.config.broker.helloTimeout)
+  }
+
+  /** Who connected; a peer that cannot be watched for want of descriptors is shed, or its lease might outlive it. */
+  private identify(fd: OwnedFd): Peer | undefined {
+    try {
+      return peerOf(fd.fd)
+    } catch (error) {
+      this.log.error({ err: error }, 'connection closed: its process cannot be identified; see RLIMIT_NOFILE')
+      fd.closeLater()
+      return undefined
+    }
   }
 
   greeted(session: Session, client: string | undefined): void {
@@ -98,24 +111,14 @@ export class Broker implements SessionHost {
         `uid ${session.peer.uid} sends over ${limit} requests a second (max_requests_per_uid)`,
       )
     }
-    const { op } = body
-    if (typeof op !== 'string') return this.refuse(session, id, 'INVALID', 'op must be a string that names a verb')
-    if (!isOp(op)) return this.refuse(session, id, 'UNSUPPORTED', `there is no verb ${quote(op)}`)
-    const verb = HANDLERS[op]
-    if (verb === undefined)
-      return this.refuse(session, id, 'UNSUPPORTED', `this broker does not have the verb ${op} yet`)
-    const fault = shapeFault(op, body, floats)
-    if (fault !== undefined) return this.refuse(session, id, 'INVALID', fault)
-    if (!this.hasRight(session, verb.right)) {
-      return this.refuse(
-        session,
-        id,
-        'DENIED',
-        `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`,
-      )
+    try {
+      const refusal = dispatch(this, session, id, body, floats)
+      if (refusal !== undefined) this.refuse(session, id, refusal.code, refusal.message)
+    } catch (error) {
+      // A fault of ours in one peer's request must not take the others' sockets down.
+      this.log.error({ err: error, pid: session.peer.pid, op: body['op'] }, 'a request failed')
+      this.refuse(session, id, 'SYSTEM', 'the broker failed at this request; its log says how')
     }
-    const handle = verb.handle as (broker: Broker, session: Session, id: number, request: Requests[Op]) => void
-    handle(this, session, id, body as Requests[Op])
   }
 
   refuse(session: Session, id: number, code: ErrorCode, message: string, details?: Record<string, unknown>): void {
@@ -131,14 +134,12 @@ export class Broker implements SessionHost {
   closed(session: Session): void {
     this.sessions.delete(session.id)
     this.subscribers.delete(session)
-    if (!session.admin && !session.overQuota) this.quotas.disconnected(session.peer.uid)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
-  }
-
-  hasRight(session: Session, right: Right): boolean {
-    if (right === 'any' || session.admin) return true
-    return right === 'viewer' && this.satisfies(this.config.broker.viewers, session)
+    if (session.admin || session.overQuota) return
+    // Leases that outlive it cost what a connection costs: a process, a descriptor.
+    const uncount = () => this.quotas.disconnected(session.peer.uid)
+    if (!this.processBound.outlives(session.id, uncount)) uncount()
   }
 
   holderOf(session: Session): HolderInfo {
@@ -146,31 +147,28 @@ export class Broker implements SessionHost {
     return { process: session.process, pid, uid, gid, user: this.users.of(uid), command: '' }
   }
 
-  /** Puts an event to the core and performs what it decides. */
+  /** Puts an event to the core and performs what it decides. What arises meanwhile waits until that is done. */
   step(event: CoreEvent): void {
-    const effects = step(this.registry, event, {
-      now: Date.now(),
-      allows: (name, connection) => {
-        const session = this.sessions.get(connection)
-        return session !== undefined && this.satisfies(name.rules, session)
-      },
-    })
-    for (const effect of effects) this.perform(effect)
+    this.events.push(event)
+    if (this.events.length > 1) return
+    for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
+      try {
+        for (const effect of step(this.registry, next, this.context())) this.perform(effect)
+      } finally {
+        this.events.shift()
+      }
+    }
     if (this.onIdle !== undefined && this.registry.leases.size === 0) this.onIdle()
   }
 
-  private satisfies(rules: readonly Rule[], { peer, process }: Session): boolean {
-    const { exe, cgroup } = this.needsOf(rules)
-    const facts = exe || cgroup ? this.processes.facts(process) : {}
-    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups })
-  }
-
-  private needsOf(rules: readonly Rule[]): Needs {
-    const known = this.needs.get(rules)
-    if (known !== undefined) return known
-    const found = needs(rules)
-    this.needs.set(rules, found)
-    return found
+  private context(): Context {
+    return {
+      now: Date.now(),
+      allows: ({ rules }, connection) => {
+        const session = this.sessions.get(connection)
+        return session !== undefined && this.rights.satisfies(rules, session)
+      },
+    }
   }
 
   private perform(effect: Effect): void {
@@ -203,11 +201,16 @@ export class Broker implements SessionHost {
     this.sendSockets(session, request, lease, lease.name, lease.lease)
   }
 
+  mayNotify(uid: number): boolean {
+    return this.quotas.requested(uid, Date.now())
+  }
+
   /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
     try {
+      const bound = lease === undefined ? {} : this.processBound.granted(lease)
       const sockets = this.sockets.descriptions(name)
-      session.answerList(id, { ...body, sockets }, 'sockets', this.sockets.fds(name))
+      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.fds(name))
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
       this.log.warn({ err: error, name, pid: session.peer.pid }, 'descriptors could not be sent')
@@ -219,7 +222,7 @@ export class Broker implements SessionHost {
   private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
-    if (masked !== undefined && !this.hasRight(session, 'viewer'))
+    if (masked !== undefined && !this.rights.has(session, 'viewer'))
       return this.refuse(session, request, 'DENIED', masked)
     this.refuse(session, request, code, message)
   }
@@ -230,6 +233,7 @@ export class Broker implements SessionHost {
     for (const session of this.subscribers) session.tell(published)
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
+    this.processBound.ended(details.lease!, event as EndReason)
     const name = this.registry.names.get(details.name)
     if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
   }
@@ -262,6 +266,7 @@ export class Broker implements SessionHost {
     this.timers.stopAll()
     for (const session of [...this.sessions.values()]) session.close()
     this.timers.stopAll()
+    this.processBound.close()
     this.processes.close()
   }
 }

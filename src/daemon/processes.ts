@@ -10,6 +10,8 @@ interface Entry {
   watch: ProcessWatch | undefined
   users: number
   alive: boolean
+  /** A signal may still be due to it, so it is watched though nobody uses it. */
+  wanted: boolean
 }
 
 /** A peer of another pid namespace has pid 0, and on kernels before 6.5 no pidfd: its connection alone tells of its end. */
@@ -17,7 +19,9 @@ const isPresent = ({ pid, pidfd }: Peer) => pidfd !== undefined || pid === 0
 
 export class Processes {
   private readonly entries = new Map<ProcessKey, Entry>()
+  /** Of the living ones, as are those by number. */
   private readonly byIdentity = new Map<string, Entry>()
+  private readonly byPid = new Map<number, Entry>()
   private nextKey = 1
   private readonly onExit: (process: ProcessKey) => void
 
@@ -29,24 +33,54 @@ export class Processes {
   join(peer: Peer): ProcessKey {
     const { identity = `connection:${this.nextKey}` } = peer
     const known = this.byIdentity.get(identity)
-    if (known?.alive) {
+    if (known !== undefined) {
       known.users++
       peer.pidfd?.close()
       return known.key
     }
-    const entry: Entry = { key: this.nextKey++, identity, peer, watch: undefined, users: 1, alive: isPresent(peer) }
+    const entry: Entry = {
+      key: this.nextKey++,
+      identity,
+      peer,
+      watch: undefined,
+      users: 1,
+      alive: isPresent(peer),
+      wanted: false,
+    }
     if (peer.pidfd !== undefined) entry.watch = new ProcessWatch(peer.pidfd, () => this.exited(entry))
     this.entries.set(entry.key, entry)
     this.byIdentity.set(identity, entry)
+    if (entry.watch !== undefined && peer.pid > 0) this.byPid.set(peer.pid, entry)
     return entry.key
+  }
+
+  /** One more user of a process that has some. Pair with `leave`. */
+  hold(key: ProcessKey): void {
+    const entry = this.entries.get(key)
+    if (entry !== undefined) entry.users++
   }
 
   leave(key: ProcessKey): void {
     const entry = this.entries.get(key)
-    if (entry === undefined || --entry.users > 0) return
-    entry.watch?.close()
-    this.entries.delete(key)
-    if (this.byIdentity.get(entry.identity) === entry) this.byIdentity.delete(entry.identity)
+    if (entry === undefined) return
+    entry.users--
+    this.dropUnused(entry)
+  }
+
+  /** Keeps a process, so that it can be signalled, until it has ended. */
+  keepUntilExit(key: ProcessKey): void {
+    const entry = this.entries.get(key)
+    if (entry !== undefined) entry.wanted = true
+  }
+
+  /** The living process of that number, if it is watched. */
+  keyOf(pid: number): ProcessKey | undefined {
+    return this.byPid.get(pid)?.key
+  }
+
+  /** False for a process of another pid namespace, whose end nobody would tell. */
+  watched(key: ProcessKey): boolean {
+    return this.entries.get(key)?.watch !== undefined
   }
 
   /** False once the process has ended: a connection that it left to a child speaks for nobody. */
@@ -72,12 +106,27 @@ export class Processes {
   private exited(entry: Entry): void {
     entry.alive = false
     entry.watch?.close()
+    this.forget(entry)
     this.onExit(entry.key)
+    this.dropUnused(entry)
+  }
+
+  private dropUnused(entry: Entry): void {
+    if (entry.users > 0 || (entry.wanted && entry.alive)) return
+    entry.watch?.close()
+    this.entries.delete(entry.key)
+    this.forget(entry)
+  }
+
+  private forget(entry: Entry): void {
+    if (this.byIdentity.get(entry.identity) === entry) this.byIdentity.delete(entry.identity)
+    if (this.byPid.get(entry.peer.pid) === entry) this.byPid.delete(entry.peer.pid)
   }
 
   close(): void {
     for (const entry of this.entries.values()) entry.watch?.close()
     this.entries.clear()
     this.byIdentity.clear()
+    this.byPid.clear()
   }
 }

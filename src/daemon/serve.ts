@@ -1,8 +1,15 @@
 // The life of a broker without keeper: control path and lock, sockets, control listener; then signals; then the end. What a
 // failed start undoes is what an ordinary end undoes, in reverse order.
 
-import { ControlListener, notify, prepareControlPath, releaseControlPath } from '../sys/index.ts'
-import { Broker } from './broker.ts'
+import {
+  ControlListener,
+  notify,
+  prepareControlPath,
+  prepareNotifyDirectory,
+  releaseControlPath,
+  releaseNotifyDirectory,
+} from '../sys/index.ts'
+import { Broker, notifyDirectory } from './broker.ts'
 import type { Config } from './config/model.ts'
 import type { Log } from './log.ts'
 import { Sockets } from './sockets.ts'
@@ -12,15 +19,24 @@ export type StopSignal = 'SIGTERM' | 'SIGINT'
 export interface Signals {
   /** Calls back at each SIGTERM or SIGINT, until the returned function is called. */
   onStop(stop: (signal: StopSignal) => void): () => void
+  /** Calls back at each SIGHUP, which would otherwise kill the broker, until the returned function is called. */
+  onHangup(hangup: () => void): () => void
 }
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
 export async function serve(config: Config, log: Log, signals: Signals): Promise<number> {
-  const undo: (() => void)[] = []
+  const stop = { act: (_signal: StopSignal) => {} }
+  // Before anything is made: a signal during the start waits for its end, and then undoes it as at any other time.
+  const undo = [
+    signals.onStop((signal) => stop.act(signal)),
+    signals.onHangup(() => log.warn('SIGHUP: reload is not in this version; restart the broker for a new config')),
+  ]
   try {
     const { control, controlMode } = config.broker
     const path = prepareControlPath(control)
     undo.push(() => releaseControlPath(control, path))
+    prepareNotifyDirectory(notifyDirectory(config))
+    undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
     const sockets = new Sockets()
     sockets.open(config.names.values())
     undo.push(() => sockets.closeAll())
@@ -32,7 +48,7 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
     })
     undo.push(() => listener.close())
     announce(config, sockets, log)
-    return await untilStopped(broker, log, signals)
+    return await untilStopped(broker, log, stop)
   } finally {
     for (const step of undo.reverse()) step()
   }
@@ -47,25 +63,21 @@ function announce(config: Config, sockets: Sockets, log: Log): void {
 }
 
 /** The first signal drains the holders and waits for them; the second ends at once. */
-function untilStopped(broker: Broker, log: Log, signals: Signals): Promise<number> {
+function untilStopped(broker: Broker, log: Log, stop: { act(signal: StopSignal): void }): Promise<number> {
   return new Promise((resolve) => {
-    let stopping = false
-    const off = signals.onStop((signal) => {
-      if (stopping) {
-        log.warn({ signal }, 'second signal: ending at once')
-        off()
-        return resolve(signal === 'SIGTERM' ? 143 : 130)
-      }
-      stopping = true
+    stop.act = (signal) => {
       log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')
       notify('STOPPING=1')
+      stop.act = (second) => {
+        log.warn({ signal: second }, 'second signal: ending at once')
+        resolve(second === 'SIGTERM' ? 143 : 130)
+      }
       broker.drainAll().then(() => {
         const { size } = broker.registry.leases
         if (size > 0) log.warn({ leases: size }, 'stopped: drain_timeout is over, these leases had not ended')
         else log.info('stopped')
-        off()
         resolve(0)
       })
-    })
+    }
   })
 }

@@ -2,7 +2,7 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import { type BoundSocket, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
+import { type BoundSocket, inodeOf, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 
@@ -40,6 +40,10 @@ export class Sockets {
   /** The broker's own descriptors, in the order of `descriptions`; lent for one sendmsg. */
   fds(name: string): number[] {
     return this.names.get(name)?.sockets.map((socket) => socket.fd.fd) ?? []
+  }
+
+  inodes(name: string): number[] {
+    return this.fds(name).flatMap((fd) => inodeOf(fd) ?? [])
   }
 
   /** Read from the kernel when asked. */

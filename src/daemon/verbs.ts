@@ -6,19 +6,18 @@ import { listView } from '../core/views.ts'
 import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
 import { VERSION } from '../protocol/version.ts'
-import type { Broker } from './broker.ts'
+import type { Host } from './host.ts'
+import type { Right } from './rights.ts'
 import type { Session } from './session.ts'
 import { holderViews, nameViews, statistics } from './views.ts'
 
-export type Right = 'any' | 'viewer' | 'admin'
-
 interface Verb<O extends Op> {
   right: Right
-  handle(broker: Broker, session: Session, id: number, request: Requests[O]): void
+  handle(broker: Host, session: Session, id: number, request: Requests[O]): void
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume']
+export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume', 'bind-process']
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -26,12 +25,12 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   ready: {
     right: 'any',
     handle: (broker, session, id, { lease }) =>
-      broker.step({ type: 'ready', connection: session.id, request: id, lease }),
+      broker.step({ type: 'ready', connection: session.id, request: id, lease, process: session.process }),
   },
   release: {
     right: 'any',
     handle: (broker, session, id, { lease }) =>
-      broker.step({ type: 'release', connection: session.id, request: id, lease }),
+      broker.step({ type: 'release', connection: session.id, request: id, lease, process: session.process }),
   },
   sockets: { right: 'any', handle: sockets },
   list: {
@@ -63,7 +62,7 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   },
 }
 
-function hello(broker: Broker, session: Session, id: number, request: Requests['hello']): void {
+function hello(broker: Host, session: Session, id: number, request: Requests['hello']): void {
   if (session.greeted) return session.refuse(id, 'INVALID', 'hello: it was said already on this connection')
   if (!SUPPORTED_VERSIONS.includes(request.version)) {
     const message = `this broker does not speak version ${request.version} of the protocol; use ${SUPPORTED_VERSIONS.join(' or ')}`
@@ -78,7 +77,7 @@ function hello(broker: Broker, session: Session, id: number, request: Requests['
   })
 }
 
-function acquire(broker: Broker, session: Session, id: number, request: Requests['acquire']): void {
+function acquire(broker: Host, session: Session, id: number, request: Requests['acquire']): void {
   if (!broker.processes.alive(session.process)) {
     return session.refuse(
       id,
@@ -86,10 +85,11 @@ function acquire(broker: Broker, session: Session, id: number, request: Requests
       'the process that made this connection has ended: make a connection of your own',
     )
   }
-  if (request.bind === 'process') {
-    return session.refuse(id, 'UNSUPPORTED', 'acquire: this broker has no process-bound leases yet: leave out `bind`')
+  if (request.bind === 'process' && !broker.processes.watched(session.process)) {
+    const message = 'acquire: this broker cannot watch a process of another pid namespace: leave out `bind`'
+    return session.refuse(id, 'UNSUPPORTED', message)
   }
-  const { generation, label, wait = 0 } = request
+  const { generation, label, drainSignal, readyAfter, wait = 0 } = request
   broker.step({
     type: 'acquire',
     connection: session.id,
@@ -102,23 +102,25 @@ function acquire(broker: Broker, session: Session, id: number, request: Requests
     bind: request.bind ?? 'connection',
     ...(generation === undefined ? {} : { generation }),
     ...(label === undefined ? {} : { label }),
+    ...(drainSignal === undefined ? {} : { drainSignal }),
+    ...(readyAfter === undefined ? {} : { readyAfter }),
   })
 }
 
-function sockets(broker: Broker, session: Session, id: number, request: Requests['sockets']): void {
+function sockets(broker: Host, session: Session, id: number, request: Requests['sockets']): void {
   const lease = ownLiveLease(broker.registry, request.lease, { connection: session.id, process: session.process })
   if ('code' in lease) return session.refuse(id, lease.code, lease.message)
   broker.sendSockets(session, id, {}, lease.name.config.name)
 }
 
-function holders(broker: Broker, session: Session, id: number, { name }: Requests['holders']): void {
+function holders(broker: Host, session: Session, id: number, { name }: Requests['holders']): void {
   if (name !== undefined && listView(broker.registry, name).length === 0) {
     return session.refuse(id, 'NOT_FOUND', `there is no name ${name}; \`fd-broker list\` shows those there are`)
   }
   session.answerList(id, { holders: holderViews(broker, name) }, 'holders')
 }
 
-function drain(broker: Broker, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {
+function drain(broker: Host, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {
   const target = name !== undefined ? { name } : lease !== undefined ? { lease } : undefined
   if (target === undefined || (name !== undefined && lease !== undefined)) {
     return session.refuse(id, 'INVALID', 'drain: it takes either name or lease')

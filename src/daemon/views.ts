@@ -2,9 +2,9 @@
 
 import { holdersView, listView } from '../core/views.ts'
 import type { HolderView, NameView } from '../protocol/messages.ts'
-import type { Broker } from './broker.ts'
+import type { Host } from './host.ts'
 
-export function nameViews(broker: Broker): NameView[] {
+export function nameViews(broker: Host): NameView[] {
   return listView(broker.registry).map((view) => ({
     name: view.name,
     mode: view.mode,
@@ -16,7 +16,7 @@ export function nameViews(broker: Broker): NameView[] {
   }))
 }
 
-export function holderViews(broker: Broker, name: string | undefined): HolderView[] {
+export function holderViews(broker: Host, name: string | undefined): HolderView[] {
   return holdersView(broker.registry, name).map(({ process, ...view }) => {
     const { command, unit } = broker.processes.facts(process)
     return {
@@ -29,7 +29,7 @@ export function holderViews(broker: Broker, name: string | undefined): HolderVie
 }
 
 /** Counters since the start; `uptime` in milliseconds. */
-export function statistics(broker: Broker): Record<string, unknown> {
+export function statistics(broker: Host): Record<string, unknown> {
   const names = listView(broker.registry)
   const total = (state: 'granted' | 'ready' | 'draining') => names.reduce((sum, view) => sum + view.holders[state], 0)
   return {
@@ -42,5 +42,6 @@ export function statistics(broker: Broker): Record<string, unknown> {
     requests: broker.counters.requests,
     grants: broker.counters.grants,
     refusals: broker.counters.refusals,
+    notify: { ...broker.processBound.counters, dropped: broker.processBound.dropped },
   }
 }

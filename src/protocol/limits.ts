@@ -17,6 +17,8 @@ export const GENERATION_MAX = 64
 /** Bytes of UTF-8 in an acquire's `label`, hello's `client` and `token`. */
 export const LABEL_MAX = 128
 export const TOKEN_MAX = 256
+/** Bytes of UTF-8 of a holder's STATUS=: so that `holders` of a full name stays a short answer. */
+export const STATUS_MAX = 256
 
 /** `wait` and other times on the wire are milliseconds; setTimeout's limit is 2^31 - 1 (24.8 days). */
 export const MILLISECONDS_MAX = 2_147_483_647

@@ -122,6 +122,21 @@ export interface NativePoll {
   unref(): void
 }
 
+/** A datagram of a notify socket, with its sender by the kernel's word. */
+export interface NotifyDatagram {
+  fd: number
+  pid: number
+  uid: number
+  gid: number
+  text: string
+}
+
+declare const receiver: unique symbol
+/** A thread that receives for notify sockets. */
+export interface NotifyThread {
+  readonly [receiver]: never
+}
+
 /** The system calls. A number is the call's result, or -errno. */
 export interface Addon {
   readonly constants: Readonly<Record<ConstantName, number>> & { readonly errno: Readonly<Record<ErrnoName, number>> }
@@ -164,6 +179,29 @@ export interface Addon {
   recv(fd: number, bytes: Uint8Array, limit: number, meta: Int32Array): number
   send(fd: number, bytes: Uint8Array, fds: Int32Array | null): number
   sendTo(fd: number, bytes: Uint8Array, fds: Int32Array | null, family: number, text: string, port: number): number
+  notifyStart(): NotifyThread | number
+  /** Readable while there are datagrams to take. Never the caller's to close. */
+  notifyWakeFd(thread: NotifyThread): number
+  /** The thread owns `fd` from now on, unless the result is below 0. */
+  notifyAdd(thread: NotifyThread, fd: number): number
+  notifyRemove(thread: NotifyThread, fd: number): number
+  notifyTake(thread: NotifyThread): NotifyDatagram | undefined
+  notifyDropped(thread: NotifyThread): number
+  notifyStop(thread: NotifyThread): void
+
+  /** Fills `stdio`, and answers how many bytes it took. */
+  noteStdio(stdio: Uint8Array): number
+  /** `start`: [soft RLIMIT_NOFILE, signals ignored, signals blocked, descriptors closed]. */
+  resetSignals(start: BigUint64Array): void
+  /** Strings in `argv` and `changes` end in NUL. Returns only when the arguments are wrong. */
+  execReplace(
+    argv: Uint8Array,
+    changes: Uint8Array,
+    fds: Int32Array,
+    first: number,
+    start: BigUint64Array,
+    stdio: Uint8Array,
+  ): number
   /** Fills `figures` with [rqueue, wqueue, shutdown, state]. */
   unixDiag(inode: number, figures: Uint32Array): number
 }

@@ -124,6 +124,7 @@ export function prepareControlPath(path: string): ControlPath {
     removeStale(path)
     return { lock }
   } catch (error) {
+    remove(lockPath(path))
     lock.close()
     throw error
   }
@@ -131,12 +132,14 @@ export function prepareControlPath(path: string): ControlPath {
 
 /** The clean exit: path and lock file go while the lock is held, so that no other broker's are removed. */
 export function releaseControlPath(path: string, { lock }: ControlPath): void {
-  for (const one of [path, lockPath(path)]) {
-    try {
-      unlinkSync(one)
-    } catch {
-      // Removed already.
-    }
-  }
+  for (const one of [path, lockPath(path)]) remove(one)
   lock.close()
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // Removed already.
+  }
 }

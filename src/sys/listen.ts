@@ -16,7 +16,7 @@ export interface BoundSocket {
   /** With the real port. */
   readonly address: Address
   readonly cookie: string
-  /** Also removes the path, if it is still the one that was bound. */
+  /** Also removes the path, if it is still the one that was bound, and the directories made for it that are empty now. */
   close(): void
 }
 
@@ -125,7 +125,10 @@ function bindUnix(address: UnixAddress, options: SocketOptions, undo: Undo): { s
   bind(socket, address)
   const bound = unixPath.lstat(path)
   if (!bound) throw new Error(`${path} was removed as soon as it was bound`)
-  const remove = () => unixPath.removePath(path, bound)
+  const remove = () => {
+    unixPath.removePath(path, bound)
+    unixPath.removeDirectories(made)
+  }
   undo.push(remove)
   unixPath.setPathOwner(path, owner)
   return { socket, remove }

@@ -1,5 +1,6 @@
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
+import { hasPidfs, inodeOf } from './pidfs.ts'
 import { readProcess } from './proc.ts'
 import { getBytes } from './sockopt.ts'
 import { SystemError } from './system-error.ts'
@@ -50,10 +51,21 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
   const before = readProcess(pid)
   if (before?.uid !== uid) return undefined
   const result = addon.pidfdOpen(pid)
+  if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
   const pidfd = new OwnedFd(result)
   const after = readProcess(pid)
   if (after?.startTime === before.startTime && after.uid === uid && isAlive(pidfd)) return pidfd
+  pidfd.close()
+  return undefined
+}
+
+/** A living process of that user, by its number. Undefined when there is none; its pidfd is the caller's to close. */
+export function processOf(pid: number, uid: number): Peer | undefined {
+  const pidfd = openedPidfd(pid, uid)
+  if (!pidfd) return undefined
+  const gid = readProcess(pid)?.gid
+  if (gid !== undefined && isAlive(pidfd)) return { pid, uid, gid, groups: [], pidfd, identity: identityOf(pid, pidfd) }
   pidfd.close()
   return undefined
 }
@@ -78,24 +90,4 @@ function identityOf(pid: number, pidfd: OwnedFd): string | undefined {
   if (inode !== undefined && hasPidfs()) return `pidfd:${inode}`
   const startTime = pid > 0 ? readProcess(pid)?.startTime : undefined
   return startTime !== undefined && isAlive(pidfd) ? `${pid}:${startTime}` : undefined
-}
-
-function inodeOf(fd: number): number | undefined {
-  const stat = addon.fstat(fd)
-  return typeof stat === 'number' ? undefined : stat.ino
-}
-
-let pidfs: boolean | undefined
-
-/** Without it, the pidfds of all processes share one anonymous inode. */
-function hasPidfs(): boolean {
-  pidfs ??= pidfdInode(process.pid) !== pidfdInode(process.ppid || 1)
-  return pidfs
-}
-
-function pidfdInode(pid: number): number | undefined {
-  const result = addon.pidfdOpen(pid)
-  if (result < 0) return undefined
-  using pidfd = new OwnedFd(result)
-  return inodeOf(pidfd.fd)
 }

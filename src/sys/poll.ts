@@ -3,7 +3,6 @@ import { check } from './system-error.ts'
 
 export const READABLE = constants.UV_READABLE
 export const WRITABLE = constants.UV_WRITABLE
-export const DISCONNECT = constants.UV_DISCONNECT
 
 export interface PollOptions {
   /** Leave O_NONBLOCK as it is. libuv sets it, and the open file description may be shared with blocking programs. */

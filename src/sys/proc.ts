@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 
 export interface ProcessStatus {
   uid: number
+  gid: number
   startTime: number
 }
 
@@ -24,9 +25,14 @@ export function parseUid(status: string): number {
   return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1])
 }
 
+/** The effective gid. */
+function parseGid(status: string): number {
+  return Number(/^Gid:\s+\d+\s+(\d+)/m.exec(status)?.[1])
+}
+
 export function readProcess(pid: number): ProcessStatus | undefined {
   const stat = readText(`/proc/${pid}/stat`)
   const status = readText(`/proc/${pid}/status`)
   if (stat === undefined || status === undefined) return undefined
-  return { uid: parseUid(status), startTime: parseStartTime(stat) }
+  return { uid: parseUid(status), gid: parseGid(status), startTime: parseStartTime(stat) }
 }

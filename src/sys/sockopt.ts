@@ -31,15 +31,6 @@ export function socketCookie(fd: number): string {
   return getCookie(fd, constants.SO_COOKIE)
 }
 
-/** SO_NETNS_COOKIE (5.14+): the socket's network namespace, written as socketCookie's. */
-export function networkCookie(fd: number): string | undefined {
-  try {
-    return getCookie(fd, constants.SO_NETNS_COOKIE)
-  } catch {
-    return undefined
-  }
-}
-
 /** SO_PASSRIGHTS=0 (6.16+): peers cannot push descriptors into this socket. False where the kernel has no such option. */
 export function refuseRights(fd: number): boolean {
   return addon.setsockopt(fd, constants.SOL_SOCKET, constants.SO_PASSRIGHTS, 0) === 0

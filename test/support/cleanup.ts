@@ -3,7 +3,7 @@
 
 import { onTestFinished } from 'vitest'
 
-type Step = () => void | Promise<unknown>
+type Step = () => unknown
 
 let steps: Step[] = []
 

@@ -13,6 +13,8 @@ export const IS_ROOT = process.getuid?.() === 0
 /** A user with no rights of its own. */
 export const NOBODY = 65534
 
+const JOURNALD_PRIORITY = /^<\d>/
+
 /** A directory that other users can enter; removed when the test ends. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'fd-broker-test-'))
@@ -47,6 +49,8 @@ export interface DaemonOptions {
   env?: NodeJS.ProcessEnv
   /** Runs the daemon through this command, such as `prlimit --nofile=64`. */
   through?: readonly string[]
+  /** Another copy of the command line than the checkout's. */
+  cli?: string
 }
 
 export function writeConfig(
@@ -74,7 +78,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** Starts a broker that may fail: whoever calls looks at `exit` and `stderr`. */
 export function launch(directory: string, config: string, options: Omit<DaemonOptions, 'sockets'> = {}): Daemon {
-  const command = [...(options.through ?? []), process.execPath, CLI, 'serve', '--no-keeper', '--config', config]
+  const command = [
+    ...(options.through ?? []),
+    process.execPath,
+    options.cli ?? CLI,
+    'serve',
+    '--no-keeper',
+    '--config',
+    config,
+  ]
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...options.env },
@@ -103,6 +115,7 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     logs: () =>
       text
         .split('\n')
+        .map((line) => line.replace(JOURNALD_PRIORITY, ''))
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),
     stderr: () => text,

@@ -3,7 +3,7 @@ import { checkFile } from '../../daemon/config/check-file.ts'
 import { systemConfigEnv } from '../../daemon/config/config-env.ts'
 import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import type { Env } from '../env.ts'
-import { EXIT_USAGE, Exit } from '../run.ts'
+import { EXIT_USAGE, Exit } from '../exit.ts'
 
 export function addCheck(program: Command, env: Env): Command {
   return program

@@ -1,5 +1,5 @@
-import type { Rule } from '../../core/policy.ts'
 import { parseRule } from '../../core/rule-text.ts'
+import type { Rule } from '../../core/types.ts'
 import type { ConfigEnv } from './config-env.ts'
 import type { KeyPath } from './key-path.ts'
 import type { Report } from './report.ts'

@@ -1,7 +1,6 @@
 // The checked configuration, as the rest of the daemon sees it. Times are milliseconds, modes and ids are numbers.
 
-import type { Rule } from '../../core/policy.ts'
-import type { NameConfig } from '../../core/types.ts'
+import type { NameConfig, Rule } from '../../core/types.ts'
 import type { Address } from '../../protocol/address.ts'
 import type { SocketOptions } from '../../protocol/socket-options.ts'
 

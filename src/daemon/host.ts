@@ -1,0 +1,38 @@
+// What a verb needs of the broker.
+
+import type { Registry } from '../core/registry.ts'
+import type { CoreEvent, HolderInfo } from '../core/types.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import type { ProcessBound } from './process-bound.ts'
+import type { Processes } from './processes.ts'
+import type { Rights } from './rights.ts'
+import type { Session } from './session.ts'
+import type { Sockets } from './sockets.ts'
+import type { UserNames } from './user-names.ts'
+
+export interface Counters {
+  requests: number
+  grants: number
+  refusals: Partial<Record<ErrorCode, number>>
+}
+
+export interface Host {
+  readonly registry: Registry
+  readonly sockets: Sockets
+  readonly processes: Processes
+  readonly processBound: ProcessBound
+  readonly users: UserNames
+  readonly rights: Rights
+  readonly sessions: ReadonlyMap<number, Session>
+  /** Connections that asked for events. */
+  readonly subscribers: Set<Session>
+  readonly counters: Counters
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Puts an event to the core and performs what it decides. */
+  step(event: CoreEvent): void
+  greeted(session: Session, client: string | undefined): void
+  holderOf(session: Session): HolderInfo
+  /** Answers with a name's sockets and their descriptors. */
+  sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string): void
+}

@@ -1,0 +1,180 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { Asker, closeAll } from '../support/asker.ts'
+import { type Daemon, IS_ROOT, NOBODY, startDaemon, stopCleanly, until } from '../support/daemon.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+import { endPythons } from '../support/python.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { startWorker } from '../support/worker.ts'
+
+forbidLeaks()
+endPythons()
+
+const WEB = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]'
+
+/** Leaves the broker room for `count` more descriptors. */
+function leaveFree(daemon: Daemon, count: number): void {
+  const taken = new Set(readdirSync(`/proc/${daemon.pid}/fd`).map(Number))
+  let limit = 0
+  for (let free = 0; free < count; limit++) if (!taken.has(limit)) free++
+  execFileSync('prlimit', ['--pid', String(daemon.pid), `--nofile=${limit}:`])
+}
+
+describe('a broker whose descriptor table is full', () => {
+  it('sheds new connections, harms no lease, and recovers when there is room', { timeout: 60_000 }, async () => {
+    const daemon = await startDaemon({ sockets: WEB })
+    const holder = await Asker.connect(daemon.control)
+    const lease = await holder.lease('web', { ready: true })
+    const before = daemon.fds()
+    leaveFree(daemon, 10)
+
+    const crowd = Array.from({ length: 100 }, () => new RawClient(daemon.control))
+    for (const one of crowd) greet(one)
+    await until(() => daemon.logs().some(({ msg }) => String(msg).includes('out of descriptors')), 'it says so')
+    await until(() => crowd.some(({ closed }) => closed), 'somebody is shed')
+    expect(daemon.process.exitCode).toBeNull()
+    expect(await holder.ask('ready', { lease })).toMatchObject({ ok: true, state: 'ready' })
+    expect(await holder.ask('stats')).toMatchObject({ ok: true })
+    const again = await holder.received('sockets', { lease })
+    expect(again.message).toMatchObject({ ok: true })
+    expect(again.fds.length).toBe(1)
+    closeAll(again.fds)
+
+    for (const one of crowd) one.close()
+    await until(() => daemon.fds() <= before, 'the descriptors are free again')
+    const late = await Asker.connect(daemon.control)
+    expect(await late.ask('list')).toMatchObject({ ok: true, sockets: [{ holders: { ready: 1 } }] })
+    await late.lease('web')
+    late.close()
+    holder.close()
+    await stopCleanly(daemon)
+  })
+
+  it.each([1, 2])('grants nothing to a process that it cannot watch: with room for %i', async (free) => {
+    const daemon = await startDaemon({ sockets: WEB })
+    const viewer = await Asker.connect(daemon.control)
+    const worker = startWorker(daemon, WATCHED)
+    await worker.line()
+    leaveFree(daemon, free)
+    worker.write('')
+    const outcome = await worker.line()
+    const holders = (await viewer.ask('holders')).holders as unknown[]
+    leaveFree(daemon, 100)
+    process.kill(worker.pid, 'SIGKILL')
+    await until(async () => ((await viewer.ask('holders')).holders as unknown[]).length === 0, 'its lease has ended')
+    expect([outcome, holders.length]).toEqual(free === 2 ? ['ok', 1] : ['CLOSED', 0])
+    await worker.exit()
+    viewer.close()
+    await stopCleanly(daemon)
+  })
+})
+
+/** Its child keeps the connection open: only a pidfd shows that the process has ended. */
+const WATCHED = `
+say('up')
+wait()
+try:
+    broker = connect()
+    granted(broker, 'web')
+    if os.fork() == 0:
+        wait()
+        os._exit(0)
+    say('ok')
+except (BrokerError, OSError) as error:
+    say(getattr(error, 'code', error))
+wait()
+`
+
+/** Says hello, unless it was shed already. */
+function greet(client: RawClient): void {
+  try {
+    client.request(0, 'hello', { version: 1 })
+  } catch {
+    // Shed.
+  }
+}
+
+describe.runIf(IS_ROOT)('quotas of a user (needs root)', () => {
+  it('keep its connections to max_connections_per_uid; others and admins go on', async () => {
+    const daemon = await startDaemon({ sockets: WEB, broker: 'max_connections_per_uid = 5' })
+    const worker = startWorker(
+      daemon,
+      `
+kept = [connect() for _ in range(5)]
+say(code(connect), code(connect))
+say(code(granted, kept[0], 'web'))
+kept.pop().close()
+for _ in range(100):
+    if code(lambda: kept.append(connect())) == 'ok': break
+    time.sleep(0.02)
+say(len(kept))
+wait()
+`,
+      NOBODY,
+    )
+    expect(await worker.line()).toBe('CLOSED CLOSED')
+    expect(await worker.line()).toBe('ok')
+    expect(await worker.line()).toBe('5')
+    expect(daemon.logs().find(({ uid }) => uid === NOBODY)!.msg).toContain('max_connections_per_uid')
+    const admins = await Promise.all(Array.from({ length: 20 }, () => Asker.connect(daemon.control)))
+    for (const admin of admins) admin.close()
+    const other = startWorker(daemon, "say(code(granted, connect(), 'web'))", NOBODY - 1)
+    expect(await other.line()).toBe('ok')
+    worker.write('')
+    await Promise.all([worker.exit(), other.exit()])
+    await stopCleanly(daemon)
+  })
+
+  it('keep its requests to max_requests_per_uid a second, and the refusal says which limit', async () => {
+    const daemon = await startDaemon({ sockets: WEB, broker: 'max_requests_per_uid = 20' })
+    const program = `
+one, two = connect(), connect()
+answers = []
+for at in range(50):
+    try: (one, two)[at % 2].request('release', lease=1)
+    except BrokerError as error: answers.append(str(error))
+say(sum('LIMIT' in answer for answer in answers))
+say([answer for answer in answers if 'LIMIT' in answer][:1])
+time.sleep(1.1)
+say(code(granted, one, 'web'))
+`
+    const worker = startWorker(daemon, program, NOBODY)
+    // The 50 requests may fall into two seconds.
+    expect(Number(await worker.line())).toBeGreaterThanOrEqual(50 - 40)
+    expect(await worker.line()).toMatch(/max_requests_per_uid/)
+    expect(await worker.line()).toBe('ok')
+    await worker.exit()
+    const admin = await Asker.connect(daemon.control)
+    for (let at = 0; at < 100; at++) expect(await admin.ask('stats')).toMatchObject({ ok: true })
+    admin.close()
+    await stopCleanly(daemon)
+  })
+})
+
+describe('1000 idle connections', () => {
+  it('do not keep the others from being served, and cost the broker nothing afterwards', {
+    timeout: 60_000,
+  }, async () => {
+    const daemon = await startDaemon({ sockets: WEB, broker: 'hello_timeout = "1m"' })
+    const first = await Asker.connect(daemon.control)
+    await first.ask('stats')
+    const before = daemon.fds()
+    const idle = Array.from({ length: 1000 }, () => new RawClient(daemon.control))
+    const worker = await Asker.connect(daemon.control)
+    const times: number[] = []
+    for (let round = 0; round < 50; round++) {
+      const started = performance.now()
+      const lease = await worker.lease('web', { ready: true })
+      await worker.ask('release', { lease })
+      times.push(performance.now() - started)
+    }
+    expect(times.sort((a, b) => a - b)[25]).toBeLessThan(100)
+    expect((await first.ask('stats')).connections).toBe(1002)
+    for (const one of idle) one.close()
+    worker.close()
+    await until(() => daemon.fds() === before, 'the broker has what it had before')
+    first.close()
+    await stopCleanly(daemon)
+  })
+})

@@ -1,0 +1,116 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { Asker } from '../support/asker.ts'
+import {
+  type Daemon,
+  exitOf,
+  launch,
+  startDaemon,
+  stopCleanly,
+  temporaryDirectory,
+  until,
+  writeConfig,
+} from '../support/daemon.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+
+forbidLeaks()
+
+const sockets = (drainTimeout: string) => `[sockets.web]
+listen = "unix://{dir}/web.sock"
+allow = ["user:${process.getuid!()}"]
+drain_timeout = "${drainTimeout}"`
+
+const leftBehind = (daemon: Daemon) => readdirSync(daemon.directory).filter((name) => name !== 'broker.toml')
+const said = (daemon: Daemon, part: string) => daemon.logs().some(({ msg }) => String(msg).includes(part))
+
+async function withHolder(drainTimeout = '30s'): Promise<{ daemon: Daemon; holder: Asker; lease: number }> {
+  const daemon = await startDaemon({ sockets: sockets(drainTimeout) })
+  const holder = await Asker.connect(daemon.control)
+  const lease = await holder.lease('web', { ready: true })
+  return { daemon, holder, lease }
+}
+
+describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
+  it('without holders ends the broker at once, and nothing is left', async () => {
+    const daemon = await startDaemon({ sockets: sockets('30s') })
+    const started = performance.now()
+    expect(await daemon.stop(signal)).toBe(0)
+    expect(performance.now() - started).toBeLessThan(3000)
+    expect(leftBehind(daemon)).toEqual([])
+  })
+
+  it('asks the holders to drain, waits for them, and exits 0', async () => {
+    const { daemon, holder, lease } = await withHolder()
+    const waiter = await Asker.connect(daemon.control)
+    daemon.process.kill(signal)
+    const drain = await holder.next()
+    expect(drain).toMatchObject({ event: 'drain', lease, reason: 'shutdown' })
+    expect(Math.abs(Number(drain['deadline']) - Date.now() - 30_000)).toBeLessThan(5000)
+    // No new lease, but the old one lives as long as it needs.
+    expect(await waiter.ask('acquire', { name: 'web', wait: -1 })).toMatchObject({ ok: false })
+    expect(await waiter.ask('holders')).toMatchObject({ holders: [{ lease, state: 'draining' }] })
+    expect(daemon.process.exitCode).toBeNull()
+    expect(await holder.ask('release', { lease })).toMatchObject({ ok: true })
+    expect(await exitOf(daemon)).toBe(0)
+    expect(leftBehind(daemon)).toEqual([])
+    holder.close()
+    waiter.close()
+  })
+
+  it('a second time ends the broker at once, with the status of the signal', async () => {
+    const { daemon, holder } = await withHolder()
+    daemon.process.kill(signal)
+    expect(await holder.next()).toMatchObject({ event: 'drain' })
+    const again = performance.now()
+    expect(await daemon.stop(signal)).toBe(signal === 'SIGTERM' ? 143 : 130)
+    expect(performance.now() - again).toBeLessThan(3000)
+    expect(said(daemon, 'second signal')).toBe(true)
+    expect(leftBehind(daemon)).toEqual([])
+    holder.close()
+  })
+})
+
+it('a holder that does not drain is waited for until drain_timeout, and named in the log', async () => {
+  const { daemon, holder } = await withHolder('400ms')
+  const started = performance.now()
+  expect(await daemon.stop()).toBe(0)
+  expect(performance.now() - started).toBeGreaterThan(350)
+  expect(said(daemon, 'drain_timeout is over')).toBe(true)
+  expect(leftBehind(daemon)).toEqual([])
+  holder.close()
+})
+
+it('a waiter is answered when the broker is told to stop', async () => {
+  const { daemon, holder, lease } = await withHolder()
+  const exclusive = await Asker.connect(daemon.control)
+  exclusive.send('acquire', { name: 'web', generation: 'next', wait: -1 })
+  const { lease: pending } = await exclusive.next()
+  daemon.process.kill('SIGTERM')
+  expect(await holder.next()).toMatchObject({ event: 'drain', lease })
+  expect(await exclusive.next()).toMatchObject({ event: 'drain', lease: pending })
+  holder.close()
+  exclusive.close()
+  expect(await exitOf(daemon)).toBe(0)
+})
+
+it('SIGHUP does not end the broker: it says that reload is not in this version', async () => {
+  const { daemon, holder, lease } = await withHolder()
+  for (let times = 0; times < 3; times++) daemon.process.kill('SIGHUP')
+  await until(() => said(daemon, 'SIGHUP'), 'it says so')
+  expect(await holder.ask('ready', { lease })).toMatchObject({ ok: true })
+  holder.close()
+  await stopCleanly(daemon)
+})
+
+it('a signal at any moment of the start leaves nothing behind', { timeout: 60_000 }, async () => {
+  const directory = temporaryDirectory()
+  const config = writeConfig(directory, { sockets: sockets('30s') })
+  for (let delay = 40; delay < 340; delay += 20) {
+    const daemon = launch(directory, config)
+    await new Promise((resolve) => setTimeout(resolve, delay))
+    const status = await daemon.stop()
+    // Null: the signal ended Node before the program had begun.
+    expect([0, null]).toContain(status)
+    expect(leftBehind(daemon)).toEqual([])
+  }
+})

@@ -1,0 +1,52 @@
+// The built package with its dependencies, where every user can read it: a checkout may lie in somebody's home directory.
+
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { afterAll } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const BUILT = ['package.json', 'dist', 'build/Release/fd_broker.node', 'examples']
+
+/** Copies it once for the file that calls this; removed after the file's tests. The returned function gives its root. */
+export function useInstalledCopy(): () => string {
+  let copy: string | undefined
+  afterAll(() => {
+    if (copy !== undefined) rmSync(copy, { recursive: true, force: true })
+  })
+  return () => (copy ??= makeCopy())
+}
+
+function makeCopy(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'fd-broker-copy-'))
+  chmodSync(copy, 0o755)
+  for (const part of BUILT) cpSync(join(ROOT, part), join(copy, part), { recursive: true })
+  for (const [name, directory] of dependencies(ROOT)) {
+    cpSync(directory, join(copy, 'node_modules', name), { recursive: true, dereference: true })
+  }
+  return copy
+}
+
+interface Manifest {
+  dependencies?: Record<string, string>
+  optionalDependencies?: Record<string, string>
+}
+
+/** What the package needs at run time, by name, with where it is. */
+function dependencies(directory: string, found = new Map<string, string>()): Map<string, string> {
+  const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
+    const at = locate(directory, name)
+    if (at === undefined || found.has(name)) continue
+    found.set(name, at)
+    dependencies(at, found)
+  }
+  return found
+}
+
+function locate(from: string, name: string): string | undefined {
+  const places = createRequire(join(from, 'package.json')).resolve.paths(name) ?? []
+  const place = places.find((place) => existsSync(join(place, name, 'package.json')))
+  return place === undefined ? undefined : join(dirname(join(place, name, 'package.json')))
+}
