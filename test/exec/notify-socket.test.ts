@@ -154,11 +154,16 @@ say('sent')`,
     await until(() => UserNotifyThread.dropped === before + 1, 'one dropped')
     await until(() => messages.length === 1, 'one message')
     const flood = startPython(
-      `s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\nfor i in range(1000): s.sendto(b'x', sys.argv[1])\nsay('sent')`,
-      [path],
+      `s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\nfor i in range(1000): s.sendto(b'x', sys.argv[1])\nopen(sys.argv[2], 'w')\nsay('sent')`,
+      [path, `${directory}/flooded`],
     )
     // This thread does not turn meanwhile.
-    execFileSync('sleep', ['1'])
+    execFileSync('timeout', [
+      '20',
+      'sh',
+      '-c',
+      `until [ -e ${directory}/flooded ]; do sleep 0.05; done; rm ${directory}/flooded`,
+    ])
     await flood.line()
     await until(() => messages.length > 1, 'the queue is taken')
     await sleep(100)
@@ -190,7 +195,8 @@ say('sent')`,
       await sleep(500)
       python.write('')
     })
-    expect(stall).toBeLessThan(100)
+    // The unprotected reference above is three seconds.
+    expect(stall).toBeLessThan(1000)
     await until(() => messages.length === 1, 'the message comes when the descriptor is let go')
   })
 
@@ -203,7 +209,8 @@ say('sent')`,
       other.close()
       await sleep(200)
     })
-    expect(stall).toBeLessThan(100)
+    // The unprotected reference above is three seconds.
+    expect(stall).toBeLessThan(1000)
     expect(existsSync(other.path)).toBe(false)
     await sleep(6500)
   })

@@ -22,7 +22,7 @@ allow = ["any"]
 [sockets.quick]
 listen = ["tcp://127.0.0.1:0"]
 allow = ["any"]
-ready_timeout = "1s"
+ready_timeout = "3s"
 [sockets.guarded]
 listen = ["tcp://127.0.0.1:0"]
 allow = ["any"]
@@ -342,5 +342,6 @@ wait()`
     slowest = Math.max(slowest, performance.now() - asked)
     await sleep(5)
   }
-  expect(slowest).toBeLessThan(200)
+  // The bomb holds its receiver for three seconds.
+  expect(slowest).toBeLessThan(1000)
 })

@@ -1,6 +1,7 @@
 // The built package with its dependencies, where every user can read it: a checkout may lie in somebody's home directory.
 
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -20,11 +21,12 @@ export function useInstalledCopy(): () => string {
 
 function makeCopy(): string {
   const copy = mkdtempSync(join(tmpdir(), 'fd-broker-copy-'))
-  chmodSync(copy, 0o755)
   for (const part of BUILT) cpSync(join(ROOT, part), join(copy, part), { recursive: true })
   for (const [name, directory] of dependencies(ROOT)) {
     cpSync(directory, join(copy, 'node_modules', name), { recursive: true, dereference: true })
   }
+  // Whatever umask the checkout was made with.
+  execFileSync('chmod', ['-R', 'a+rX', copy])
   return copy
 }
 
