@@ -27,6 +27,7 @@ void exec_note_stdio(struct exec_stdio *stdio)
 {
   memset(stdio, 0, sizeof *stdio);
   for (int fd = 0; fd < 3; fd++) {
+    stdio->copies[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     stdio->flags[fd] = fcntl(fd, F_GETFL);
     stdio->terminal[fd] = tcgetattr(fd, &stdio->modes[fd]) == 0;
   }
@@ -68,6 +69,8 @@ static void restore_mask(uint64_t blocked)
 static void restore_stdio(const struct exec_stdio *stdio)
 {
   for (int fd = 0; fd < 3; fd++) {
+    if (stdio->copies[fd] >= 0)
+      dup2(stdio->copies[fd], fd);
     int flags = fcntl(fd, F_GETFL);
     if (stdio->flags[fd] >= 0 && flags >= 0 && (flags ^ stdio->flags[fd]) & O_NONBLOCK)
       fcntl(fd, F_SETFL, (flags & ~O_NONBLOCK) | (stdio->flags[fd] & O_NONBLOCK));

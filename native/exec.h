@@ -7,7 +7,8 @@
 
 /* Descriptors 0 to 2 as a program found them at its start. */
 struct exec_stdio {
-  int32_t flags[3]; /* F_GETFL, or -1 */
+  int32_t copies[3]; /* descriptors, or -1: libuv puts another open file description of a terminal in its place */
+  int32_t flags[3];  /* F_GETFL, or -1 */
   int32_t terminal[3];
   struct termios modes[3];
 };
@@ -29,6 +30,7 @@ struct exec_plan {
   const struct exec_stdio *stdio;
 };
 
+/* Opens the copies, close-on-exec. */
 void exec_note_stdio(struct exec_stdio *stdio);
 void exec_reset_signals(uint64_t ignored);
 /* Becomes the program, or ends: 127 when there is none, 126 when it cannot be run. Never returns. */

@@ -2,14 +2,14 @@
 // ten. Nothing is ever asked twice.
 
 import { Agent, get } from 'node:http'
-import { connect as connectHttp2 } from 'node:http2'
+import { Http2Client } from './http2-client.mjs'
 
 /** Connections of a keep-alive load, used in turn. */
 const CONNECTIONS = 20
 const PATIENCE_MS = 60_000
 
 /**
- * `kind`: 'new connections' | 'keep-alive' | 'http2'. Returns `requests`, each {at, took, error?, pid?} in ms of
+ * `kind`: 'new connections' | 'keep-alive' | 'http2'. Returns `requests`, each {at, took, error?} in ms of
  * performance.now(), added when it is over; `pending()`; and `stop()`, which resolves with `requests` when all are over.
  */
 export function startLoad(port, rate, kind = 'new connections') {
@@ -19,7 +19,7 @@ export function startLoad(port, rate, kind = 'new connections') {
   const one = async () => {
     const request = { at: performance.now(), took: 0 }
     try {
-      request.pid = Number(await ask.request())
+      await ask.request()
     } catch (error) {
       request.error = error.code ?? error.message
     }
@@ -59,12 +59,8 @@ function askHttp1(port, keepAlive) {
   const agent = keepAlive && new Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'fifo' })
   const request = () =>
     new Promise((resolve, reject) => {
-      let body = ''
       const sent = get({ host: '127.0.0.1', port, agent, timeout: PATIENCE_MS }, (response) => {
-        response.setEncoding('utf8').on('data', (text) => {
-          body += text
-        })
-        response.on('end', () => resolve(body)).on('error', reject)
+        response.on('end', resolve).on('error', reject).resume()
       })
       sent.on('timeout', () => sent.destroy(new Error('no answer in time'))).on('error', reject)
     })
@@ -72,25 +68,10 @@ function askHttp1(port, keepAlive) {
 }
 
 function askHttp2(port) {
-  let session
-  const request = () => {
-    if (!session || session.closed || session.destroyed) {
-      session = connectHttp2(`http://127.0.0.1:${port}`)
-      session.on('error', () => {})
-    }
-    const stream = session.request({ ':path': '/' })
-    return new Promise((resolve, reject) => {
-      let status
-      let body = ''
-      stream.on('response', (headers) => {
-        status = headers[':status']
-      })
-      stream.setEncoding('utf8').on('data', (text) => {
-        body += text
-      })
-      stream.on('error', reject)
-      stream.on('close', () => (status === 200 ? resolve(body) : reject(new Error(`stream closed, ${stream.rstCode}`))))
-    })
+  let client
+  const request = async () => {
+    if (!client || client.told) client = new Http2Client(port)
+    if (!(await client.request())) throw new Error('not answered')
   }
-  return { request, close: () => session?.close() }
+  return { request, close: () => client?.close() }
 }

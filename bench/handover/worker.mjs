@@ -1,8 +1,8 @@
 // A worker. It is told over IPC, and says {said: 'granted' | 'serving' | 'drain' | 'over' | 'failed', at, …}, `at` in nanoseconds
 // of CLOCK_MONOTONIC, the same clock for all processes. It ends with whoever started it.
 //
-// {do: 'serve'} acquires `web` with generation, takeover, wait (-1: for ever), serves it and gives it back on a drain. And:
-//   kind: 'http' | 'http2'   drainTimeout: ms   again: acquires again, in the line, when it was drained
+// {do: 'serve'} acquires `name` ('web') with generation, takeover, wait (-1: for ever), serves it and gives it back on a drain. And:
+//   kind: 'http' | 'http2'   drainTimeout, signals, notify: as serve() takes them   again: acquires again, in the line, when it was drained
 //   abrupt: closes idle connections the moment it is drained, as most programs do: a control
 //   ready: 'told'      is ready only when told {do: 'ready'}; 'unheard': then does not listen; 'never': hangs; 'crash': exits 1
 //   leave: 'told'      on a drain stops accepting, and gives back only when told {do: 'leave'}
@@ -16,7 +16,7 @@ import { connect } from '../../dist/client/index.js'
 import { ProcessWatch, processOf } from '../../dist/sys/index.js'
 
 const broker = connect()
-const BODY = `${process.pid}`.padEnd(100)
+const BODY = 'x'.repeat(100)
 
 const say = (said, details = {}) =>
   process.connected && process.send({ said, at: String(process.hrtime.bigint()), ...details })
@@ -38,9 +38,9 @@ function answer(request, response) {
 
 async function serve({ again, ...options }) {
   for (let turn = options; turn; turn = again && { ...options, takeover: false, generation: undefined, wait: -1 }) {
-    const { wait = 10_000, generation, takeover = false } = turn
+    const { name = 'web', wait = 10_000, generation, takeover = false } = turn
     const wants = { takeover, ...(generation && { generation }), wait: wait < 0 ? Number.POSITIVE_INFINITY : wait }
-    const lease = await broker.acquire('web', wants)
+    const lease = await broker.acquire(name, wants)
     say('granted', { lease: lease.id, generation: lease.generation })
     lease.on('drain', ({ reason }) => say('drain', { lease: lease.id, reason }))
     const result = await serveLease(lease, turn)
@@ -49,14 +49,14 @@ async function serve({ again, ...options }) {
   }
 }
 
-async function serveLease(lease, { kind, drainTimeout, abrupt, ready, leave }) {
+async function serveLease(lease, { kind, abrupt, ready, leave, drainTimeout, signals, notify }) {
   if (ready === 'crash') process.exit(1)
   if (ready === 'never') return await once(lease, 'ended')
   if (ready === 'told' || ready === 'unheard') await told('ready')
   const server = kind === 'http2' ? createHttp2(answer) : createHttp(answer)
   const left = leave === 'told' ? told('leave') : undefined
   if (abrupt || left || ready) return await serveByHand(lease, server, { silent: ready === 'unheard', left, abrupt })
-  const done = lease.serve(server, drainTimeout === undefined ? {} : { drainTimeout })
+  const done = lease.serve(server, { drainTimeout, signals, notify })
   const serving = setInterval(() => {
     if (lease.state === 'granted') return
     clearInterval(serving)

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { addCheck } from './commands/check.ts'
 import { addDrain } from './commands/drain.ts'
 import { addEvents } from './commands/events.ts'
+import { addExec } from './commands/exec.ts'
 import { addHolders } from './commands/holders.ts'
 import { addList } from './commands/list.ts'
 import { addPause } from './commands/pause.ts'
@@ -22,4 +23,5 @@ export const COMMANDS: readonly ((program: Command, env: Env) => Command)[] = [
   addDrain,
   addPause,
   addResume,
+  addExec,
 ]

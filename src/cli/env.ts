@@ -1,8 +1,9 @@
 // Everything that a command touches outside itself, so that a test can call it with its own.
 
 import { type Broker, connect } from '../client/index.ts'
+import { ProgramLeases } from '../client/program-leases.ts'
 import type { Signals, StopSignal } from '../daemon/serve.ts'
-import { EXIT_SYSTEM } from './exit.ts'
+import { become, type Program, type ProgramStart, startOf } from '../sys/index.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -18,14 +19,27 @@ export interface Env {
   now(): number
   connect(socket: string | undefined): Broker
   signals: Signals
+  /** Leases for the program that this process becomes. */
+  programLeases(socket: string | undefined): ProgramLeases
+  /** What this process was started with, of what Node changes. */
+  start(): ProgramStart
+  become(program: Program): never
 }
 
 export function processEnv(): Env {
-  // A reader that has enough (`| head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT_SYSTEM))
+  const watched = new Set<NodeJS.WriteStream>()
+  const watch = (stream: NodeJS.WriteStream, end: () => void) => {
+    if (!watched.has(stream)) watched.add(stream.on('error', (error) => onClosedPipe(error, end)))
+    return stream
+  }
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
+    // Only when it is used: Node sets O_NONBLOCK on a pipe as soon as it is looked at, and the parent may share it.
+    get stdout() {
+      return watch(process.stdout, () => process.exit())
+    },
+    get stderr() {
+      return watch(process.stderr, () => {})
+    },
     variables: process.env,
     uid: process.getuid?.() ?? -1,
     now: Date.now,
@@ -34,7 +48,17 @@ export function processEnv(): Env {
       onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
       onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
     },
+    programLeases: (socket) =>
+      new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
+    start: () => startOf(process.env),
+    become,
   }
+}
+
+/** `fd-broker events | head -1`: the reader has what it wanted. */
+function onClosedPipe(error: NodeJS.ErrnoException, end: () => void): void {
+  if (error.code !== 'EPIPE') throw error
+  end()
 }
 
 function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import type { Broker } from '../client/index.ts'
 import type { Env } from './env.ts'
+import { printableJson } from './printable.ts'
 import { type Column, formatTable, wantsColour } from './table.ts'
 
 export interface ReaderOptions {
@@ -28,7 +29,7 @@ export async function ask<Answer>(
 }
 
 export function printJson(env: Env, value: unknown): void {
-  env.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+  env.stdout.write(`${printableJson(value)}\n`)
 }
 
 export function printTable<Row>(env: Env, columns: readonly Column<Row>[], rows: readonly Row[]): void {

@@ -6,6 +6,7 @@ import { VERSION } from '../protocol/version.ts'
 import { COMMANDS } from './commands.ts'
 import type { Env } from './env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
+import { printable } from './printable.ts'
 
 /** Runs one command line; resolves to its exit status. Never throws. */
 export async function run(argv: readonly string[], env: Env): Promise<number> {
@@ -52,7 +53,7 @@ Exit status: 0 done, 1 refused, 100 wrong usage or bad config, 111 the system fa
 function report(error: unknown, env: Env): number {
   if (error instanceof Exit) return error.status
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-  const say = (text: string) => env.stderr.write(`fd-broker: ${text}\n`)
+  const say = (text: string) => env.stderr.write(`fd-broker: ${printable(text)}\n`)
   if (error instanceof BrokerError) {
     say(`${error.code}: ${error.message}`)
     return ERRORS[error.code].exit

@@ -1,6 +1,7 @@
 // Aligned tables for people. Headings are bold on a terminal that wants colour (https://no-color.org).
 
 import type { Output } from './env.ts'
+import { printable } from './printable.ts'
 
 export interface Column<Row> {
   heading: string
@@ -22,11 +23,6 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
 
 export function wantsColour(output: Output, variables: NodeJS.ProcessEnv): boolean {
   return output.isTTY === true && (variables['NO_COLOR'] ?? '') === '' && variables['TERM'] !== 'dumb'
-}
-
-/** No byte of a peer's command line or label reaches the terminal as a control character. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 const UNITS = [

@@ -9,11 +9,15 @@ import { type Answer, closeAll } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { Lease } from './lease.ts'
 import { LeaseLine } from './lease-line.ts'
-import type { AcquireOptions } from './options.ts'
+import type { AcquireOptions, ProgramOptions } from './options.ts'
 import { receiveSockets } from './received-sockets.ts'
 import type { Session } from './session.ts'
 
-export async function acquire(session: Session, name: string, options: AcquireOptions): Promise<Lease> {
+export async function acquire(
+  session: Session,
+  name: string,
+  options: AcquireOptions | ProgramOptions,
+): Promise<Lease> {
   const { signal, wait = 0 } = options
   const until = performance.now() + checkedWait(wait)
   let deadline = performance.now() + session.timeout
@@ -34,7 +38,7 @@ async function acquireOn(
   connection: Connection,
   session: Session,
   name: string,
-  options: AcquireOptions & { wait: number },
+  options: (AcquireOptions | ProgramOptions) & { wait: number },
 ): Promise<Lease> {
   const { signal } = options
   const lineOf = ({ message }: Answer) => new LeaseLine(connection, message.lease as number, session.timeout)
@@ -76,8 +80,8 @@ function admit(make: () => Lease, fds: readonly OwnedFd[]): Lease {
   }
 }
 
-function request(name: string, { wait, ...options }: AcquireOptions & { wait: number }): Requests['acquire'] {
-  const { generation, takeover, ready, label } = options
+function request(name: string, options: (AcquireOptions | ProgramOptions) & { wait: number }): Requests['acquire'] {
+  const { wait, generation, takeover, ready, label } = options
   return {
     name,
     wait: wait === Number.POSITIVE_INFINITY ? -1 : Math.ceil(wait),
@@ -85,6 +89,15 @@ function request(name: string, { wait, ...options }: AcquireOptions & { wait: nu
     ...(takeover !== undefined && { takeover }),
     ...(ready !== undefined && { ready }),
     ...(label !== undefined && { label }),
+    ...('bind' in options && program(options)),
+  }
+}
+
+function program({ bind, drainSignal, readyAfter }: ProgramOptions): Partial<Requests['acquire']> {
+  return {
+    bind,
+    ...(drainSignal !== undefined && { drainSignal }),
+    ...(readyAfter !== undefined && { readyAfter }),
   }
 }
 

@@ -123,6 +123,20 @@ export class Connection {
     this.#end(error)
   }
 
+  /** Asks for nothing more; resolves when the broker has taken note and closed, so that all it said before has been heard. */
+  finish(): Promise<void> {
+    if (this.ended) return Promise.resolve()
+    this.#channel.ref()
+    this.#channel.endSending()
+    return new Promise((resolve) => {
+      const { onEnd } = this
+      this.onEnd = () => {
+        onEnd()
+        resolve()
+      }
+    })
+  }
+
   #hello(introduction: Introduction): void {
     const answer = (whole: Answer) => {
       closeAll(whole.fds)

@@ -38,6 +38,8 @@ export class Lease extends LeaseEmitter {
   readonly readyWithin: number
   /** What the sockets are, in the order of the config. `address` is in the config's syntax, with the real port. */
   readonly sockets: readonly SocketDescription[]
+  /** @internal What the broker said with the grant. */
+  readonly grant: Message
   readonly #line: LeaseLine
   readonly #descriptors: Descriptors
   readonly #listening: Listening
@@ -54,6 +56,7 @@ export class Lease extends LeaseEmitter {
   /** @internal Leases come from Broker.acquire(). */
   constructor(grant: Message, { sockets, fds }: ReceivedSockets, line: LeaseLine, unreleased: Set<Lease>) {
     super()
+    this.grant = grant
     this.name = String(grant.name)
     this.id = line.lease
     this.generation = String(grant.generation)
@@ -65,7 +68,7 @@ export class Lease extends LeaseEmitter {
     this.#descriptors = new Descriptors(this.name, fds)
     this.#listening = new Listening(this.name, sockets, this.#descriptors)
     this.#warning = new ReadyWarning(this.name, this.readyWithin)
-    if (this.#state === 'ready') this.#warning.cancel()
+    if (this.#state === 'ready' || grant.notify !== undefined) this.#warning.cancel()
     this.#unreleased = unreleased.add(this)
     line.connect({ onEvent: (event) => this.#onEvent(event), onLost: () => this.#end('lost', 'lost') })
   }

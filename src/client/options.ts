@@ -1,5 +1,7 @@
 // What the SDK takes: times are milliseconds, names and labels follow the protocol's grammar.
 
+import type { DrainSignal } from '../protocol/messages.ts'
+
 /** How to reach a broker. Everything is optional. */
 export interface ConnectOptions {
   /**
@@ -34,6 +36,15 @@ export interface AcquireOptions {
   label?: string | undefined
   /** Gives up waiting; a grant that comes all the same is given back. */
   signal?: AbortSignal | undefined
+}
+
+/** For a lease that is bound to this process, whatever program it becomes. */
+export interface ProgramOptions extends AcquireOptions {
+  bind: 'process'
+  /** How the program is told to drain. Default TERM. */
+  drainSignal?: DrainSignal | undefined
+  /** Milliseconds from the grant: alive that long is ready. */
+  readyAfter?: number | undefined
 }
 
 /** For what may take long and can be given up: rejects with the signal's reason. */

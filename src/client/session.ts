@@ -6,7 +6,7 @@ import { within } from './abort.ts'
 import type { Answer } from './answers.ts'
 import { backOff, LONGEST_DELAY } from './back-off.ts'
 import { Connection, type Introduction } from './connection.ts'
-import { awayTooLong, cannotConnect, isAway } from './failures.ts'
+import { awayTooLong, cannotConnect, isAway, noAnswer } from './failures.ts'
 import type { Lease } from './lease.ts'
 import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
 import { socketPath } from './socket-path.ts'
@@ -71,6 +71,11 @@ export class Session {
     return error === connection.ended && connection.ended?.code === 'CLOSED' && !this.#over
   }
 
+  /** Why nothing more can be asked. */
+  get ended(): BrokerError | undefined {
+    return this.#over
+  }
+
   assertOpen(): void {
     if (this.#over) throw this.#over
   }
@@ -78,6 +83,15 @@ export class Session {
   /** Begins nothing more; what is in flight goes on. */
   refuse(): void {
     this.#over ??= new BrokerError('CLOSED', 'this Broker was closed; use another: connect()')
+  }
+
+  /** Ends the connection in agreement with the broker: no event of it is lost. */
+  async finish(): Promise<void> {
+    this.refuse()
+    const connection = this.#connection
+    if (!connection) return
+    const late = () => noAnswer(connection.path, 'the end of the connection', this.timeout)
+    await within(connection.finish(), { timeout: this.timeout, late })
   }
 
   close(): void {

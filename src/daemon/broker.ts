@@ -1,12 +1,9 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
-import { mayAcquire, needs } from '../core/policy.ts'
 import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent, Rule } from '../core/types.ts'
+import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
-import { quote } from '../protocol/quote.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Counters, Host } from './host.ts'
@@ -14,13 +11,12 @@ import type { Log } from './log.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
+import { dispatch } from './requests.ts'
+import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
 import { UserNames } from './user-names.ts'
-import { HANDLERS, type Right } from './verbs.ts'
-
-type Needs = ReturnType<typeof needs>
 
 /** Events that end a lease. */
 const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'expired', 'evicted', 'revoked'])
@@ -41,13 +37,14 @@ export class Broker implements SessionHost, Host {
   readonly registry: Registry
   readonly processes: Processes
   readonly processBound: ProcessBound
+  readonly rights: Rights
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
   readonly counters: Counters = { requests: 0, grants: 0, refusals: {} }
   readonly startedAt = Date.now()
   private readonly log: Log
-  private readonly needs = new WeakMap<readonly Rule[], Needs>()
+  private readonly events: CoreEvent[] = []
   private readonly timers: Timers
   private readonly quotas: Quotas
   private readonly stuckCheck: NodeJS.Timeout
@@ -61,6 +58,7 @@ export class Broker implements SessionHost, Host {
     this.registry = createRegistry()
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
     this.processBound = new ProcessBound(this, notifyDirectory(config))
+    this.rights = new Rights(config, this.processes)
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
@@ -73,7 +71,7 @@ export class Broker implements SessionHost, Host {
     if (peer === undefined) return
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
-    session.admin = this.satisfies(this.config.broker.admins, session)
+    session.admin = this.rights.isAdmin(session)
     if (!session.admin && !this.quotas.connected(peer.uid)) {
       this.log.warn({ uid: peer.uid, pid: peer.pid }, 'connection closed: max_connections_per_uid')
       session.overQuota = true
@@ -113,24 +111,14 @@ export class Broker implements SessionHost, Host {
         `uid ${session.peer.uid} sends over ${limit} requests a second (max_requests_per_uid)`,
       )
     }
-    const { op } = body
-    if (typeof op !== 'string') return this.refuse(session, id, 'INVALID', 'op must be a string that names a verb')
-    if (!isOp(op)) return this.refuse(session, id, 'UNSUPPORTED', `there is no verb ${quote(op)}`)
-    const verb = HANDLERS[op]
-    if (verb === undefined)
-      return this.refuse(session, id, 'UNSUPPORTED', `this broker does not have the verb ${op} yet`)
-    const fault = shapeFault(op, body, floats)
-    if (fault !== undefined) return this.refuse(session, id, 'INVALID', fault)
-    if (!this.hasRight(session, verb.right)) {
-      return this.refuse(
-        session,
-        id,
-        'DENIED',
-        `${op} is for ${verb.right}s: see \`${verb.right}s\` of [broker] in the config`,
-      )
+    try {
+      const refusal = dispatch(this, session, id, body, floats)
+      if (refusal !== undefined) this.refuse(session, id, refusal.code, refusal.message)
+    } catch (error) {
+      // A fault of ours in one peer's request must not take the others' sockets down.
+      this.log.error({ err: error, pid: session.peer.pid, op: body['op'] }, 'a request failed')
+      this.refuse(session, id, 'SYSTEM', 'the broker failed at this request; its log says how')
     }
-    const handle = verb.handle as (broker: Host, session: Session, id: number, request: Requests[Op]) => void
-    handle(this, session, id, body as Requests[Op])
   }
 
   refuse(session: Session, id: number, code: ErrorCode, message: string, details?: Record<string, unknown>): void {
@@ -154,41 +142,33 @@ export class Broker implements SessionHost, Host {
     if (!this.processBound.outlives(session.id, uncount)) uncount()
   }
 
-  hasRight(session: Session, right: Right): boolean {
-    if (right === 'any' || session.admin) return true
-    return right === 'viewer' && this.satisfies(this.config.broker.viewers, session)
-  }
-
   holderOf(session: Session): HolderInfo {
     const { pid, uid, gid } = session.peer
     return { process: session.process, pid, uid, gid, user: this.users.of(uid), command: '' }
   }
 
-  /** Puts an event to the core and performs what it decides. */
+  /** Puts an event to the core and performs what it decides. What arises meanwhile waits until that is done. */
   step(event: CoreEvent): void {
-    const effects = step(this.registry, event, {
-      now: Date.now(),
-      allows: (name, connection) => {
-        const session = this.sessions.get(connection)
-        return session !== undefined && this.satisfies(name.rules, session)
-      },
-    })
-    for (const effect of effects) this.perform(effect)
+    this.events.push(event)
+    if (this.events.length > 1) return
+    for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
+      try {
+        for (const effect of step(this.registry, next, this.context())) this.perform(effect)
+      } finally {
+        this.events.shift()
+      }
+    }
     if (this.onIdle !== undefined && this.registry.leases.size === 0) this.onIdle()
   }
 
-  private satisfies(rules: readonly Rule[], { peer, process }: Session): boolean {
-    const { exe, cgroup } = this.needsOf(rules)
-    const facts = exe || cgroup ? this.processes.facts(process) : {}
-    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups })
-  }
-
-  private needsOf(rules: readonly Rule[]): Needs {
-    const known = this.needs.get(rules)
-    if (known !== undefined) return known
-    const found = needs(rules)
-    this.needs.set(rules, found)
-    return found
+  private context(): Context {
+    return {
+      now: Date.now(),
+      allows: ({ rules }, connection) => {
+        const session = this.sessions.get(connection)
+        return session !== undefined && this.rights.satisfies(rules, session)
+      },
+    }
   }
 
   private perform(effect: Effect): void {
@@ -242,7 +222,7 @@ export class Broker implements SessionHost, Host {
   private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
-    if (masked !== undefined && !this.hasRight(session, 'viewer'))
+    if (masked !== undefined && !this.rights.has(session, 'viewer'))
       return this.refuse(session, request, 'DENIED', masked)
     this.refuse(session, request, code, message)
   }

@@ -5,6 +5,7 @@ import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { ProcessBound } from './process-bound.ts'
 import type { Processes } from './processes.ts'
+import type { Rights } from './rights.ts'
 import type { Session } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import type { UserNames } from './user-names.ts'
@@ -21,6 +22,7 @@ export interface Host {
   readonly processes: Processes
   readonly processBound: ProcessBound
   readonly users: UserNames
+  readonly rights: Rights
   readonly sessions: ReadonlyMap<number, Session>
   /** Connections that asked for events. */
   readonly subscribers: Set<Session>

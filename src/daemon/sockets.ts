@@ -2,14 +2,7 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import {
-  type BoundSocket,
-  openSocket,
-  restoreBacklog,
-  setNonBlocking,
-  socketFigures,
-  socketInode,
-} from '../sys/index.ts'
+import { type BoundSocket, inodeOf, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 
@@ -50,7 +43,7 @@ export class Sockets {
   }
 
   inodes(name: string): number[] {
-    return this.fds(name).map(socketInode)
+    return this.fds(name).flatMap((fd) => inodeOf(fd) ?? [])
   }
 
   /** Read from the kernel when asked. */

@@ -7,10 +7,9 @@ import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
 import { VERSION } from '../protocol/version.ts'
 import type { Host } from './host.ts'
+import type { Right } from './rights.ts'
 import type { Session } from './session.ts'
 import { holderViews, nameViews, statistics } from './views.ts'
-
-export type Right = 'any' | 'viewer' | 'admin'
 
 interface Verb<O extends Op> {
   right: Right

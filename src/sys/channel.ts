@@ -148,6 +148,11 @@ export class Channel {
     this.#watch()
   }
 
+  /** The peer sees the end; what it still sends is received, up to its own end. */
+  endSending(): void {
+    if (!this.closed) addon.shutdown(this.fd, constants.SHUT_WR)
+  }
+
   close(): void {
     this.#end(undefined)
   }

@@ -1,17 +1,8 @@
 import { opendirSync, readlinkSync } from 'node:fs'
-import { addon } from './addon.ts'
 import { isAlive, type Peer } from './peer.ts'
-import { SystemError } from './system-error.ts'
 
 /** A process may have a million descriptors, and reading them all would stop the event loop. Those it began with are the first. */
 const LOOKED_AT_MOST = 4096
-
-/** The inode of a socket, as /proc/PID/fd shows it. */
-export function socketInode(fd: number): number {
-  const stat = addon.fstat(fd)
-  if (typeof stat === 'number') throw new SystemError(-stat, 'fstat')
-  return stat.ino
-}
 
 /** Inodes of the sockets that a process has open. Empty when it has ended, or when we may not look (ptrace(2)). */
 export function openSocketsOf({ pid, pidfd }: Pick<Peer, 'pid' | 'pidfd'>): Set<number> {
@@ -22,7 +13,7 @@ export function openSocketsOf({ pid, pidfd }: Pick<Peer, 'pid' | 'pidfd'>): Set<
     for (let looked = 0; looked < LOOKED_AT_MOST; looked++) {
       const entry = directory.readSync()
       if (!entry) break
-      const inode = inodeOf(`/proc/${pid}/fd/${entry.name}`)
+      const inode = socketBehind(`/proc/${pid}/fd/${entry.name}`)
       if (inode !== undefined) inodes.add(inode)
     }
   } catch {
@@ -31,7 +22,7 @@ export function openSocketsOf({ pid, pidfd }: Pick<Peer, 'pid' | 'pidfd'>): Set<
   return isAlive(pidfd) ? inodes : new Set()
 }
 
-function inodeOf(link: string): number | undefined {
+function socketBehind(link: string): number | undefined {
   try {
     const digits = /^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.[1]
     return digits === undefined ? undefined : Number(digits)

@@ -1,5 +1,6 @@
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
+import { hasPidfs, inodeOf } from './pidfs.ts'
 import { readProcess } from './proc.ts'
 import { getBytes } from './sockopt.ts'
 import { SystemError } from './system-error.ts'
@@ -89,24 +90,4 @@ function identityOf(pid: number, pidfd: OwnedFd): string | undefined {
   if (inode !== undefined && hasPidfs()) return `pidfd:${inode}`
   const startTime = pid > 0 ? readProcess(pid)?.startTime : undefined
   return startTime !== undefined && isAlive(pidfd) ? `${pid}:${startTime}` : undefined
-}
-
-function inodeOf(fd: number): number | undefined {
-  const stat = addon.fstat(fd)
-  return typeof stat === 'number' ? undefined : stat.ino
-}
-
-let pidfs: boolean | undefined
-
-/** Without it, the pidfds of all processes share one anonymous inode. */
-function hasPidfs(): boolean {
-  pidfs ??= pidfdInode(process.pid) !== pidfdInode(process.ppid || 1)
-  return pidfs
-}
-
-function pidfdInode(pid: number): number | undefined {
-  const result = addon.pidfdOpen(pid)
-  if (result < 0) return undefined
-  using pidfd = new OwnedFd(result)
-  return inodeOf(pidfd.fd)
 }

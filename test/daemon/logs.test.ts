@@ -40,6 +40,19 @@ describe('the log', () => {
     expect(daemon.stderr()).not.toContain('\u001b')
   })
 
+  it('may lose its reader: the broker goes on, and ends as it should', async () => {
+    const daemon = await startDaemon({ sockets: WEB })
+    daemon.process.stderr!.destroy()
+    const worker = await Asker.connect(daemon.control)
+    for (let round = 0; round < 200; round++) {
+      const lease = await worker.lease('web', { ready: true })
+      await worker.ask('release', { lease })
+    }
+    expect(await worker.ask('stats')).toMatchObject({ ok: true, grants: 200 })
+    worker.close()
+    await stopCleanly(daemon)
+  })
+
   it('has journald’s priorities when journald reads it, and only then', async () => {
     const journal = ['sh', '-c', 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"', 'sh']
     const daemon = await startDaemon({ sockets: WEB, through: journal })

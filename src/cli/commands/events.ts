@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { BrokerEvent } from '../../client/index.ts'
 import type { Env } from '../env.ts'
+import { printable } from '../printable.ts'
 import { ask, type ReaderOptions, readerCommand } from '../reader.ts'
-import { printable } from '../table.ts'
 
 interface EventsOptions extends ReaderOptions {
   name?: string

@@ -31,7 +31,7 @@ export function addHolders(program: Command, env: Env): Command {
 }
 
 const HELP = `
-STATE is granted (has the socket), ready (serves) or draining (was asked to stop); SINCE tells how long it is in that state.
+STATE is granted (has the socket), ready (serves) or draining (was asked to stop); SINCE is how long it has been so.
 The kernel says who holds a lease: pid and user are not the worker's own words.
 
 Examples:

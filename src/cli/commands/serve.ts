@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { systemConfigEnv } from '../../daemon/config/config-env.ts'
 import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import { formatFault, formatFaults } from '../../daemon/config/fault.ts'
@@ -10,6 +10,7 @@ import type { Env } from '../env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../exit.ts'
 
 const STDERR = 2
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 
 interface ServeOptions {
   config?: string
@@ -25,7 +26,7 @@ export function addServe(program: Command, env: Env): Command {
       'the config (default: /etc/fd-broker/broker.toml, as a user ~/.config/fd-broker/broker.toml)',
     )
     .option('--no-keeper', 'run as one process (the only mode of this version)')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or fatal', 'info')
+    .addOption(new Option('--log-level <level>', 'what to log').choices(LEVELS).default('info'))
     .addHelpText('after', HELP)
     .action(async (options: ServeOptions) => {
       const status = await start(options, env)

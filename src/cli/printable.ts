@@ -1,0 +1,17 @@
+// No byte of a peer or of the broker reaches the terminal as a control character.
+
+const CONTROLS = /[\p{Cc}\u2028\u2029]/gu
+
+/** Control characters as `\xNN` or `\u{NNNN}`: line ends too, so that one line stays one. */
+export function printable(text: string): string {
+  return text.replace(CONTROLS, (c) => {
+    const digits = c.charCodeAt(0).toString(16)
+    return digits.length > 2 ? `\\u{${digits}}` : `\\x${digits.padStart(2, '0')}`
+  })
+}
+
+/** JSON leaves DEL and C1, which terminals obey, as they are; it may as well have them escaped. */
+export function printableJson(value: unknown): string {
+  const json = JSON.stringify(value, undefined, 2)
+  return json.replace(/[\x7f-\x9f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

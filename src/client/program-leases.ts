@@ -1,0 +1,46 @@
+// Leases for a program that this process becomes by execve(2). They are bound to the process, and all taken on one connection, which is
+// ended before: from then on the broker says `drain` by signal.
+
+import { BrokerError } from '../protocol/errors.ts'
+import { acquire } from './acquire.ts'
+import type { Lease } from './lease.ts'
+import type { ConnectOptions, ProgramOptions } from './options.ts'
+import { Session } from './session.ts'
+
+export class ProgramLeases {
+  readonly #session: Session
+  readonly #leases: Lease[] = []
+  #trouble: BrokerError | undefined
+
+  constructor(options: ConnectOptions) {
+    // A lease outlives a lost connection, so asking again on another would take two.
+    this.#session = new Session({ ...options, reconnect: false })
+  }
+
+  async acquire(name: string, options: Omit<ProgramOptions, 'bind'>): Promise<Lease> {
+    const lease = await acquire(this.#session, name, { ...options, bind: 'process' })
+    this.#leases.push(lease)
+    lease.on('drain', ({ reason }) => this.#note(`the lease on ${name} was asked to drain (${reason})`))
+    lease.on('ended', ({ reason }) => reason !== 'lost' && this.#note(`the lease on ${name} is over (${reason})`))
+    return lease
+  }
+
+  /** Ends the connection and keeps the leases. Rejects with ENDED when one was to drain, or was over, before that. */
+  async detach(): Promise<void> {
+    const { ended } = this.#session
+    if (ended) throw ended
+    await this.#session.finish()
+    await new Promise((resolve) => setImmediate(resolve))
+    if (this.#trouble) throw this.#trouble
+  }
+
+  /** Gives all of them back. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#leases.map((lease) => lease.release()))
+    this.#session.close()
+  }
+
+  #note(what: string): void {
+    this.#trouble ??= new BrokerError('ENDED', `${what} before the program was started: acquire again`)
+  }
+}

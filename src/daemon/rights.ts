@@ -1,0 +1,47 @@
+// Who may do what: the config's rules against what the kernel says of a peer at the moment of asking.
+
+import { mayAcquire, needs } from '../core/policy.ts'
+import type { Rule } from '../core/types.ts'
+import type { Config } from './config/model.ts'
+import type { Processes } from './processes.ts'
+import type { Session } from './session.ts'
+
+/** Admins may do what viewers may; what `any` may do is decided per name. */
+export type Right = 'any' | 'viewer' | 'admin'
+
+type Needs = ReturnType<typeof needs>
+
+export class Rights {
+  private readonly config: Config
+  private readonly processes: Processes
+  private readonly needs = new WeakMap<readonly Rule[], Needs>()
+
+  constructor(config: Config, processes: Processes) {
+    this.config = config
+    this.processes = processes
+  }
+
+  isAdmin(session: Session): boolean {
+    return this.satisfies(this.config.broker.admins, session)
+  }
+
+  has(session: Session, right: Right): boolean {
+    if (right === 'any' || session.admin) return true
+    return right === 'viewer' && this.satisfies(this.config.broker.viewers, session)
+  }
+
+  /** Reads /proc only when a rule asks for what is there. */
+  satisfies(rules: readonly Rule[], { peer, process }: Session): boolean {
+    const { exe, cgroup } = this.needsOf(rules)
+    const facts = exe || cgroup ? this.processes.facts(process) : {}
+    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups })
+  }
+
+  private needsOf(rules: readonly Rule[]): Needs {
+    const known = this.needs.get(rules)
+    if (known !== undefined) return known
+    const found = needs(rules)
+    this.needs.set(rules, found)
+    return found
+  }
+}

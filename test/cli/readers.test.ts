@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest'
+import type { HolderView, NameView } from '../../src/protocol/messages.ts'
+import { runCli } from '../support/fake-env.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+
+forbidLeaks()
+
+const SOCKET = { type: 'tcp' as const, queue: 0, limit: 4096, drops: 0, cookie: '0000000000000a31' }
+const NAMES: NameView[] = [
+  {
+    name: 'web',
+    mode: 'shared',
+    state: 'ok',
+    generation: 'g1',
+    holders: { granted: 1, ready: 2, draining: 1 },
+    waiting: 3,
+    sockets: [
+      { ...SOCKET, address: 'tcp://127.0.0.1:8080', queue: 12 },
+      { ...SOCKET, address: 'tcp://[::1]:8080', queue: null, limit: null, drops: 7 },
+    ],
+  },
+  {
+    name: 'a-much-longer-name/of.one',
+    mode: 'exclusive',
+    state: 'idle',
+    generation: 'release-2026.11',
+    holders: { granted: 0, ready: 0, draining: 0 },
+    waiting: 0,
+    sockets: [],
+  },
+]
+
+const HOLDER: HolderView = {
+  lease: 7,
+  name: 'web',
+  pid: 41_237,
+  uid: 33,
+  gid: 33,
+  user: 'www-data',
+  command: 'node server.mjs',
+  generation: 'g1',
+  state: 'ready',
+  since: 1_790_000_000_000,
+}
+
+const broker = {
+  list: async () => NAMES,
+  holders: async () => [HOLDER],
+  stats: async () => ({ pid: 7, uptime: 93_784_000, holders: { granted: 1, ready: 2, draining: 0 }, refusals: {} }),
+}
+
+describe('a table', () => {
+  it('of list has one line a socket, aligned, with what belongs to the name on its first', async () => {
+    expect((await runCli(['list'], { broker })).stdout).toBe(`\
+NAME                       ADDRESS               MODE       GEN              HOLDERS    QUEUE  DROPS  STATE
+web                        tcp://127.0.0.1:8080  shared     g1               2/4+3    12/4096      0  ok
+                           tcp://[::1]:8080                                               -/-      7
+a-much-longer-name/of.one  -                     exclusive  release-2026.11  0/0          -/-      -  idle
+`)
+  })
+
+  it('of holders shortens long commands, and counts the time since', async () => {
+    const long = { ...HOLDER, lease: 123, pid: 5, command: 'x'.repeat(60), since: HOLDER.since + 11_400_000 }
+    const env = { broker: { holders: async () => [HOLDER, long] }, now: HOLDER.since + 11_520_000 }
+    expect((await runCli(['holders'], env)).stdout).toBe(`\
+LEASE  NAME    PID  USER      COMMAND                                   GENERATION  STATE  SINCE
+    7  web   41237  www-data  node server.mjs                           g1          ready  3h12m
+  123  web       5  www-data  ${'x'.repeat(39)}…  g1          ready     2m
+`)
+  })
+
+  it('of stats has a line for each counter', async () => {
+    expect((await runCli(['stats'], { broker })).stdout).toBe(`\
+COUNTER           VALUE
+pid                   7
+uptime             1d2h
+holders.granted       1
+holders.ready         2
+holders.draining      0
+`)
+  })
+
+  it('without rows has its headings', async () => {
+    const none = { list: async () => [], holders: async () => [] }
+    expect((await runCli(['list'], { broker: none })).stdout).toMatch(/^NAME +ADDRESS [^\n]+\n$/)
+    expect((await runCli(['holders'], { broker: none })).stdout).toMatch(/^LEASE +NAME [^\n]+\n$/)
+  })
+
+  it.each<[boolean, boolean, NodeJS.ProcessEnv]>([
+    [true, true, {}],
+    [false, false, {}],
+    [false, true, { NO_COLOR: '1' }],
+    [true, true, { NO_COLOR: '' }],
+    [false, true, { TERM: 'dumb' }],
+  ])('has bold headings: %s, when terminal: %s and the environment is %j', async (bold, isTTY, variables) => {
+    const { stdout } = await runCli(['list'], { broker, isTTY, variables })
+    expect(stdout.startsWith('\u001b[1mNAME')).toBe(bold)
+    expect(stdout.includes('\u001b')).toBe(bold)
+    expect(stdout.split('\n').slice(1).join('\n')).not.toContain('\u001b')
+  })
+
+  it('shows no control byte, whatever a holder calls itself', async () => {
+    const evil = { ...HOLDER, command: 'a\u001b[2J\rb\nc\u0007\u009b1m\u2028', user: 'x\ty' }
+    const { stdout } = await runCli(['holders'], { broker: { holders: async () => [evil] }, isTTY: false })
+    expect(stdout.replaceAll('\n', '')).toMatch(/^\P{Cc}*$/u)
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2)
+    expect(stdout).toContain('a\\x1b[2J\\x0db\\x0ac\\x07\\x9b1m')
+  })
+})
+
+describe('--json', () => {
+  const json = async (...argv: string[]) => {
+    const { status, stdout } = await runCli([...argv, '--json'], { broker, isTTY: true })
+    expect(status).toBe(0)
+    return JSON.parse(stdout)
+  }
+
+  it('has the shapes of docs/cli.md, and no colour', async () => {
+    expect(await json('list')).toEqual({ sockets: NAMES })
+    expect(await json('holders')).toEqual({ holders: [HOLDER] })
+    expect(await json('stats')).toEqual(await broker.stats())
+  })
+
+  it('asks for the holders of one name when one is given', async () => {
+    const asked: (string | undefined)[] = []
+    const recording = {
+      holders: async (name?: string) => {
+        asked.push(name)
+        return []
+      },
+    }
+    await runCli(['holders', 'web'], { broker: recording })
+    await runCli(['holders', '--json'], { broker: recording })
+    expect(asked).toEqual(['web', undefined])
+  })
+
+  it('escapes control characters as JSON does', async () => {
+    const evil = { ...HOLDER, command: 'a\u001b[2J\u009b' }
+    const { stdout } = await runCli(['holders', '--json'], { broker: { holders: async () => [evil] } })
+    expect(stdout.replaceAll('\n', '')).toMatch(/^\P{Cc}*$/u)
+    expect(JSON.parse(stdout).holders[0].command).toBe(evil.command)
+  })
+})
