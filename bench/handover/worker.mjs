@@ -18,8 +18,10 @@ import { ProcessWatch, processOf } from '../../dist/sys/index.js'
 const broker = connect()
 const BODY = 'x'.repeat(100)
 
-const say = (said, details = {}) =>
-  process.connected && process.send({ said, at: String(process.hrtime.bigint()), ...details })
+/** Nobody hears it when the parent has gone. */
+const say = (said, details = {}) => {
+  if (process.connected) process.send({ said, at: String(process.hrtime.bigint()), ...details }, () => {})
+}
 const told = (what) =>
   new Promise((resolve) => {
     const listen = (command) => {
