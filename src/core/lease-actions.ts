@@ -1,6 +1,7 @@
 // What the rows of the lease table do. Each action is performed after the lease has entered its next state.
 
 import type { ErrorCode } from '../protocol/errors.ts'
+import { startAliveClock } from './alive-clock.ts'
 import type { LeaseAction } from './lease-table.ts'
 import { drainedMessage, endedMessage } from './messages.ts'
 import { beginPursuit, endPursuit } from './pursuit.ts'
@@ -57,8 +58,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
   },
 
   startReadyClock(turn, lease) {
-    const { readyAfter } = lease.asked
-    if (readyAfter !== undefined) startTimer(turn, `alive/${lease.id}`, turn.now + readyAfter)
+    startAliveClock(turn, lease)
     startTimer(turn, `ready/${lease.id}`, turn.now + lease.name.config.readyTimeout)
   },
 
@@ -102,8 +102,10 @@ export const ACTIONS: Record<LeaseAction, Action> = {
     refuseHeld(turn, lease, drainedMessage(lease))
   },
 
-  loseConnection(_turn, lease) {
+  /** A program is started when its connection is done with: only from then on is it alive. */
+  loseConnection(turn, lease) {
     lease.open = false
+    if (lease.state === 'granted') startAliveClock(turn, lease)
   },
 
   startDrain(turn, lease, { reason = 'self', deadline = turn.now + lease.name.config.drainTimeout }) {

@@ -111,6 +111,34 @@ describe('the ready deadline', () => {
     expect(world.state(lease)).toBe('ready')
   })
 
+  it('is not met by living while the process waits for another name, and counts anew when its connection ends', () => {
+    const world = new World({}, { name: 'api', mode: 'exclusive' })
+    world.acquire(2, { name: 'api' })
+    const lease = world.acquire(1, { bind: 'process', readyAfter: 5_000 })
+    world.ask(1, { name: 'api', bind: 'process', readyAfter: 5_000, wait: -1 })
+    world.pass(14_000)
+    expect(world.state(lease)).toBe('granted')
+    world.step({ type: 'hangup', connection: 2 })
+    world.step({ type: 'hangup', connection: 1 })
+    world.pass(4_999)
+    expect(world.state(lease)).toBe('granted')
+    world.pass(1)
+    expect(world.state(lease)).toBe('ready')
+  })
+
+  it('is not met by living while the process waits for its turn on an exclusive name', () => {
+    const world = new World({}, { name: 'api', mode: 'exclusive' })
+    world.acquire(2, { name: 'api', ready: true })
+    const lease = world.acquire(1, { bind: 'process', readyAfter: 0 })
+    const turn = world.acquire(1, { name: 'api', bind: 'process', takeover: true })
+    world.ready(1, turn)
+    world.pass(1_000)
+    expect(world.state(lease)).toBe('granted')
+    world.step({ type: 'hangup', connection: 2 })
+    world.pass(100)
+    expect(world.state(lease)).toBe('ready')
+  })
+
   it('is met by having lived for `readyAfter`', () => {
     const world = new World()
     const lease = world.acquire(1, { bind: 'process', readyAfter: 5_000 })

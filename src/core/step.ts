@@ -1,6 +1,7 @@
 // The core's only door: one event in, the effects out, in the order in which they must be performed.
 
 import { acquire } from './acquire.ts'
+import { postponeAlive } from './alive-clock.ts'
 import { configure, removeLate } from './configure.ts'
 import { drain, rollBackLate } from './generations.ts'
 import { fire } from './lease-life.ts'
@@ -106,7 +107,10 @@ const TIMERS: Record<string, (turn: Turn, id: number) => void> = {
     fire(turn, lease, 'refuse', { code: 'TIMEOUT', message })
   },
   ready: (turn, id) => onLeaseTimer(turn, id, 'expire'),
-  alive: (turn, id) => onLeaseTimer(turn, id, 'ready'),
+  alive(turn, id) {
+    const lease = turn.registry.leases.get(id)
+    if (lease && !postponeAlive(turn, lease)) fire(turn, lease, 'ready')
+  },
   drain: (turn, id) => onLeaseTimer(turn, id, 'overdue'),
   watchdog: (turn, id) => onLeaseTimer(turn, id, 'starved'),
   kill: continuePursuit,
@@ -121,7 +125,7 @@ function onTimer(turn: Turn, key: string): void {
   else TIMERS[kind]?.(turn, Number(rest))
 }
 
-function onLeaseTimer(turn: Turn, id: number, event: 'expire' | 'ready' | 'overdue' | 'starved'): void {
+function onLeaseTimer(turn: Turn, id: number, event: 'expire' | 'overdue' | 'starved'): void {
   const lease = turn.registry.leases.get(id)
   if (lease) fire(turn, lease, event)
 }
