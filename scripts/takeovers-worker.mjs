@@ -1,6 +1,7 @@
 // A worker for takeovers.mjs and for the tests of serve(): serves again and again, as its parent says over IPC.
-// In: {name, kind: 'http' | 'http2', takeover, drainTimeout, abrupt}, or {lease, release: true}.
-// Out: {serving: lease}, then {over: lease, result}. `abrupt`: what most programs do on a drain, for a control run.
+// In: {name, kind: 'http' | 'http2', takeover, drainTimeout, signals, notify, abrupt}.
+// Out: {serving: lease}, then {over: lease, result}; a path with `?delay=MS` is answered so much later.
+// `abrupt`: what most programs do on a drain, for a control run.
 
 import { createServer as createHttp } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
@@ -26,7 +27,7 @@ function closeAtOnce(lease, server, sessions) {
   })
 }
 
-async function serve({ name, kind, takeover, drainTimeout, abrupt }) {
+async function serve({ name, kind, takeover, abrupt, ...options }) {
   const server = kind === 'http2' ? createHttp2(answer) : createHttp(answer)
   const sessions = new Set()
   const lease = await broker.acquire(name, { takeover, wait: 10_000 })
@@ -40,7 +41,7 @@ async function serve({ name, kind, takeover, drainTimeout, abrupt }) {
     await lease.listen(server)
     await lease.ready()
   } else {
-    done = lease.serve(server, { drainTimeout })
+    done = lease.serve(server, options)
     while (lease.state === 'granted') await sleep(1)
   }
   process.send({ serving: lease.id })

@@ -5,12 +5,12 @@
 import { fork, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
-import { connect as connectHttp2 } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { connect } from '../dist/client/index.js'
+import { Http2Client } from './http2-client.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -97,21 +97,10 @@ function askHttp1(port) {
   })
 }
 
-let session
-function askHttp2(port) {
-  if (!session || session.closed || session.destroyed) {
-    session = connectHttp2(`http://127.0.0.1:${port}`)
-    session.on('error', () => {})
-  }
-  const stream = session.request({ ':path': '/' })
-  return new Promise((resolve, reject) => {
-    let status
-    stream.on('response', (headers) => {
-      status = headers[':status']
-    })
-    stream.on('error', reject).resume()
-    stream.on('close', () => (status === 200 ? resolve() : reject(new Error(`stream closed, ${stream.rstCode}`))))
-  })
+let client
+async function askHttp2(port) {
+  if (!client || client.told) client = new Http2Client(port)
+  if (!(await client.request())) throw new Error('not answered')
 }
 
 const ask = values.http2 ? askHttp2 : askHttp1

@@ -1,6 +1,7 @@
 """A blocking server on the socket that it finds at descriptor 3, or with `stdin` as its argument at descriptor 0."""
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -20,7 +21,12 @@ signal.signal(signal.SIGTERM, drain)
 
 listener = socket.socket(fileno=0 if sys.argv[1:] == ["stdin"] else 3)
 while not draining:
-    client, _ = listener.accept()
+    try:
+        client, _ = listener.accept()
+    except BlockingIOError:
+        # Another program has made the socket that they share non-blocking.
+        select.select([listener], [], [])
+        continue
     with client:
         client.settimeout(10)
         try:

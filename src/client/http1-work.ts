@@ -5,6 +5,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { announceClose } from './announce-close.ts'
 import { nextPoll } from './next-poll.ts'
 
@@ -16,9 +17,6 @@ interface RequestStart {
   response: ServerResponse
   socket: Socket
 }
-
-/** Connections that are closed between two polls of the loop: so few that no request has the time to arrive unseen. */
-const CLOSED_PER_POLL = 32
 
 export class Http1Work {
   readonly #connections = new Map<Socket, Http1Connection>()
@@ -50,10 +48,11 @@ export class Http1Work {
     return this.#idle(since).length
   }
 
+  /** One after each poll of the loop, so that hardly a request has the time to arrive unseen. */
   async closeIdle(since: number): Promise<void> {
-    while (this.idle(since) > 0) {
+    for (const connection of this.#idle(since)) {
       await nextPoll()
-      for (const connection of this.#idle(since).slice(0, CLOSED_PER_POLL)) connection.close()
+      if (connection.isIdle(since)) connection.close()
     }
   }
 
@@ -109,11 +108,18 @@ class Http1Connection {
 
   isIdle(since: number): boolean {
     if (this.#closed || this.#open.size > 0 || this.#idleSince > since) return false
-    return this.#socket.bytesRead === this.#idleBytes
+    return this.#socket.bytesRead === this.#idleBytes && this.#socket.writableLength === 0
   }
 
+  /**
+   * destroy() closes in this very turn. end() would leave it to a later one, and a request that comes until then would be performed
+   * and never answered; TLS has a goodbye to say first, so there nothing is read any more.
+   */
   close(): void {
     this.#closed = true
+    if (!(this.#socket instanceof TLSSocket)) return void this.#socket.destroy()
+    const { _handle: handle } = this.#socket as unknown as { _handle: { readStop(): void } | null }
+    handle?.readStop()
     this.#socket.destroySoon()
   }
 

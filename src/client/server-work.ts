@@ -29,6 +29,7 @@ export class ServerWork {
   #whenEmpty: (() => void) | undefined
   #sweep: NodeJS.Timeout | undefined
   #turn: NodeJS.Timeout | undefined
+  #ended = false
 
   /** To be made before the server listens, so that no connection is missed. */
   constructor(server: Server) {
@@ -47,12 +48,12 @@ export class ServerWork {
     const start = performance.now()
     this.#http1.dismiss()
     this.#http2.dismiss(grace)
-    this.#sweep = setInterval(() => {
+    const sweep = async () => {
       const since = performance.now() - grace
-      if (since < start) return
-      void this.#http1.closeIdle(since)
-      void this.#http2.closeIdle(since)
-    }, SWEEP)
+      if (since >= start) await Promise.all([this.#http1.closeIdle(since), this.#http2.closeIdle(since)])
+      if (!this.#ended) this.#sweep = setTimeout(sweep, SWEEP)
+    }
+    this.#sweep = setTimeout(sweep, SWEEP)
     this.#turn = setTimeout(() => this.#http2.closeAll(), half)
     return new Promise((resolve) => {
       this.#whenEmpty = resolve
@@ -70,7 +71,8 @@ export class ServerWork {
 
   /** Ends the watch; the server may be used for something else. */
   end(): void {
-    clearInterval(this.#sweep)
+    this.#ended = true
+    clearTimeout(this.#sweep)
     clearTimeout(this.#turn)
     this.#http1.end()
     const server = this.#server as StreamServer

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { Agent, createServer as createHttp, get } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2, createSecureServer } from 'node:http2'
 import { createServer as createHttps, get as getTls } from 'node:https'
@@ -10,6 +8,7 @@ import fastify from 'fastify'
 import Koa from 'koa'
 import { describe, expect, it } from 'vitest'
 import type { Server } from '../../src/client/index.ts'
+import { certificate } from '../support/certificate.ts'
 import { granting, portOf } from '../support/fake-broker.ts'
 import { useSdk } from '../support/sdk.ts'
 
@@ -32,13 +31,6 @@ const fetchBody = (options: object, request: typeof get = get) =>
     request({ ...options, agent: false, path: '/' }, (response) => resolve(text(response))).on('error', reject)
   })
 
-function certificate(): { key: Buffer; cert: Buffer } {
-  const [key, cert] = [scratch.at('key.pem'), scratch.at('cert.pem')]
-  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  execFileSync('openssl', [...args, '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  return { key: readFileSync(key), cert: readFileSync(cert) }
-}
-
 function askHttp2(url: string): Promise<string> {
   const session = connectHttp2(url, { rejectUnauthorized: false })
   return text(session.request({ ':path': '/' }).setEncoding('utf8')).finally(() => session.close())
@@ -51,14 +43,14 @@ describe('lease.listen serves on every socket of the name', () => {
   })
 
   it('an https server', async () => {
-    const server = createHttps(certificate(), (_request, response) => response.end('https'))
+    const server = createHttps(certificate(scratch.path), (_request, response) => response.end('https'))
     for (const where of await listenOnTwo(server)) {
       expect(await fetchBody({ ...where, rejectUnauthorized: false }, getTls)).toBe('https')
     }
   })
 
   it('a tls server', async () => {
-    const server = createTls(certificate(), (connection) => connection.end('tls'))
+    const server = createTls(certificate(scratch.path), (connection) => connection.end('tls'))
     for (const where of await listenOnTwo(server)) {
       expect(await text(dialTls({ ...where, rejectUnauthorized: false }))).toBe('tls')
     }
@@ -72,7 +64,7 @@ describe('lease.listen serves on every socket of the name', () => {
   })
 
   it('a secure http2 server, also for clients of http/1.1', async () => {
-    const server = createSecureServer({ ...certificate(), allowHTTP1: true }, (_request, response) =>
+    const server = createSecureServer({ ...certificate(scratch.path), allowHTTP1: true }, (_request, response) =>
       response.end('h2'),
     )
     for (const { host, port } of await listenOnTwo(server)) {

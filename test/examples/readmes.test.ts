@@ -1,9 +1,8 @@
 // Every command in the READMEs of examples/ is run, and says what the README says.
 
-import { execFileSync } from 'node:child_process'
 import { describe, it } from 'vitest'
 import { forbidLeaks } from '../support/leaks.ts'
-import { runDocument } from '../support/readme.ts'
+import { isInstalled, runDocument } from '../support/readme.ts'
 
 forbidLeaks()
 
@@ -13,19 +12,14 @@ const run = (example: string) =>
     config: `examples/${example}/broker.toml`,
   })
 
-export function isInstalled(program: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`])
-    return true
-  } catch {
-    return false
-  }
-}
-
 describe('the README of an example is true', () => {
   it('blue-green', () => run('blue-green'), 60_000)
   it('hot-standby', () => run('hot-standby'), 60_000)
   it('python-socket', () => run('python-socket'), 60_000)
-  it.runIf(isInstalled('gunicorn'))('gunicorn (where it is installed: scripts/setup-examples)', () => run('gunicorn'), 60_000)
+  it.runIf(isInstalled('gunicorn'))(
+    'gunicorn (where it is installed: scripts/setup-examples)',
+    () => run('gunicorn'),
+    60_000,
+  )
   it.runIf(isInstalled('nginx'))('nginx (where it is installed: scripts/setup-examples)', () => run('nginx'), 60_000)
 })

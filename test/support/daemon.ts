@@ -135,6 +135,8 @@ export async function stopCleanly(daemon: Daemon): Promise<void> {
   expect(await daemon.stop()).toBe(0)
   expect(existsSync(daemon.control)).toBe(false)
   expect(existsSync(`${daemon.control}.lock`)).toBe(false)
+  const sockets = readdirSync(daemon.directory, { withFileTypes: true }).filter((entry) => entry.isSocket())
+  expect(sockets.map(({ name }) => name)).toEqual([])
 }
 
 export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {

@@ -1,6 +1,6 @@
 // Documents whose ```console blocks are run: `$ COMMAND`, and below it what its output has, line by line.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, join, resolve } from 'node:path'
@@ -46,7 +46,10 @@ export async function runDocument(document: string, { cwd, config }: { cwd: stri
   symlinkSync(STUB, join(directory, 'bin/fd-broker'))
   const sockets = put(readFileSync(join(ROOT, config), 'utf8')).replace(/^\[broker\]\ncontrol = .*\n/m, '')
   const daemon = await startDaemon({ directory, sockets })
-  const shell = startShell(join(directory, cwd), { FD_BROKER_SOCKET: daemon.control, PATH: `${directory}/bin:${process.env['PATH']}` })
+  const shell = startShell(join(directory, cwd), {
+    FD_BROKER_SOCKET: daemon.control,
+    PATH: `${directory}/bin:${process.env['PATH']}`,
+  })
   const steps = stepsOf(readFileSync(join(ROOT, document), 'utf8'))
   expect(steps.length).toBeGreaterThan(0)
   for (const { command, output } of steps) {
@@ -54,6 +57,15 @@ export async function runDocument(document: string, { cwd, config }: { cwd: stri
     expect({ command, status, text }).toEqual({ command, status: 0, text: linesOf(output) })
   }
   return daemon
+}
+
+export function isInstalled(program: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The lines, each with anything around it. */

@@ -1,0 +1,62 @@
+// Workers that serve in a process of their own, as scripts/takeovers-worker.mjs does it.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { ServeResult } from '../../src/client/index.ts'
+import { atEnd } from './cleanup.ts'
+
+const script = fileURLToPath(new URL('../../scripts/takeovers-worker.mjs', import.meta.url))
+
+export interface ServeCommand {
+  name: string
+  kind?: 'http' | 'http2'
+  takeover?: boolean
+  drainTimeout?: number
+  /** Closes idle connections at once, as a control. */
+  abrupt?: boolean
+  signals?: boolean
+  notify?: boolean
+}
+
+export class ServeWorker {
+  readonly process: ChildProcess
+  readonly #heard: Record<string, unknown>[] = []
+  #wake: () => void = () => {}
+
+  constructor(control: string, env: NodeJS.ProcessEnv = {}) {
+    const all = { ...process.env, NODE_OPTIONS: '', FD_BROKER_SOCKET: control, ...env }
+    this.process = fork(script, { env: all, execArgv: [] })
+    this.process.on('message', (message) => {
+      this.#heard.push(message as Record<string, unknown>)
+      this.#wake()
+    })
+    const exited = new Promise((resolve) => this.process.once('close', resolve))
+    atEnd(async () => {
+      this.process.kill('SIGKILL')
+      await exited
+    })
+  }
+
+  /** Resolves with the lease when it serves. */
+  async serve(command: ServeCommand): Promise<number> {
+    this.process.send(command)
+    return (await this.#next('serving')) as number
+  }
+
+  /** Resolves when the lease of the last serve() is given back. */
+  async over(): Promise<ServeResult> {
+    return (await this.#next('result')) as ServeResult
+  }
+
+  async #next(key: string): Promise<unknown> {
+    for (;;) {
+      const failed = this.#heard.find((message) => 'failed' in message)
+      if (failed) throw new Error(String(failed.failed))
+      const at = this.#heard.findIndex((message) => key in message)
+      if (at >= 0) return this.#heard.splice(at, 1)[0]![key]
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}
