@@ -18,6 +18,7 @@ export function createGeneration(registry: Registry, label: string, state: 'curr
     ready: 0,
     draining: 0,
     serving: 0,
+    lastEnd: undefined,
   }
 }
 
@@ -136,11 +137,13 @@ export function rollBackLate(turn: Turn, seq: number): void {
   if (name && generation) rollBack(turn, name, generation, 'timeout')
 }
 
+/** `ended`, of an empty one: how its last lease ended. */
 function rollBack(turn: Turn, name: Name, generation: Generation, reason: 'empty' | 'timeout'): void {
   closePending(turn, name, generation)
   generation.state = 'rolled-back'
   if (generation.leases.size === 0) name.generations.delete(generation)
-  publish(turn, 'rollback', name, { generation: generation.label, reason })
+  const { label, lastEnd } = generation
+  publish(turn, 'rollback', name, { generation: label, reason, ...(reason === 'empty' && { ended: lastEnd }) })
   for (const lease of [...generation.leases]) drain(turn, lease, 'rollback')
   turn.touched.add(name)
 }

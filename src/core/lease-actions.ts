@@ -149,6 +149,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
     detach(registry.byConnection, lease.asked.connection, lease)
     detach(registry.byProcess, lease.holder.process, lease)
     generation!.leases.delete(lease)
+    generation!.lastEnd = lease.ended
     if (lease.serving) generation!.serving--
     if (generation!.leases.size === 0 && generation!.state !== 'current' && generation!.state !== 'pending') {
       name.generations.delete(generation!)

@@ -27,6 +27,8 @@ export interface Generation {
   draining: number
   /** Leases not ended whose `ready` has been answered: they may accept. */
   serving: number
+  /** How the last lease to end did. */
+  lastEnd: EndReason | undefined
 }
 
 export interface Name {

@@ -2,7 +2,7 @@
 
 import { connect as dial } from 'node:net'
 import { expect, it } from 'vitest'
-import { Http2Client } from '../../scripts/http2-client.mjs'
+import { Http2Client } from '../../bench/handover/http2-client.mjs'
 import { connect } from '../../src/client/index.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { startDaemon } from '../support/daemon.ts'

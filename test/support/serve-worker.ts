@@ -1,11 +1,11 @@
-// Workers that serve in a process of their own, as scripts/takeovers-worker.mjs does it.
+// Workers that serve in a process of their own, as bench/handover/worker.mjs does it.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ServeResult } from '../../src/client/index.ts'
 import { atEnd } from './cleanup.ts'
 
-const script = fileURLToPath(new URL('../../scripts/takeovers-worker.mjs', import.meta.url))
+const script = fileURLToPath(new URL('../../bench/handover/worker.mjs', import.meta.url))
 
 export interface ServeCommand {
   name: string
@@ -39,21 +39,21 @@ export class ServeWorker {
 
   /** Resolves with the lease when it serves. */
   async serve(command: ServeCommand): Promise<number> {
-    this.process.send(command)
-    return (await this.#next('serving')) as number
+    this.process.send({ do: 'serve', ...command })
+    return (await this.#next('serving')).lease as number
   }
 
   /** Resolves when the lease of the last serve() is given back. */
   async over(): Promise<ServeResult> {
-    return (await this.#next('result')) as ServeResult
+    return (await this.#next('over')).result as ServeResult
   }
 
-  async #next(key: string): Promise<unknown> {
+  async #next(said: string): Promise<Record<string, unknown>> {
     for (;;) {
-      const failed = this.#heard.find((message) => 'failed' in message)
-      if (failed) throw new Error(String(failed.failed))
-      const at = this.#heard.findIndex((message) => key in message)
-      if (at >= 0) return this.#heard.splice(at, 1)[0]![key]
+      const failed = this.#heard.find((message) => message.said === 'failed')
+      if (failed) throw new Error(`${failed.code}: ${failed.message}`)
+      const at = this.#heard.findIndex((message) => message.said === said)
+      if (at >= 0) return this.#heard.splice(at, 1)[0]!
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

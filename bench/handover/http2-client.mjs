@@ -14,6 +14,8 @@ const WHOLE = 5
 const REQUEST = Buffer.from([0x82, 0x86, 0x84, 0x41, 0x01, 0x68])
 /** `:status 200` is row 8. */
 const STATUS_200 = 0x88
+/** A server that ignores a stream after its GOAWAY says nothing more about it. */
+const PATIENCE = 2000
 
 function frame(type, flags, stream, payload = Buffer.alloc(0)) {
   const head = Buffer.alloc(9)
@@ -46,12 +48,15 @@ export class Http2Client {
     this.#socket.write(Buffer.concat([frame(TYPES.settings, 0, 0), frame(TYPES.window, 0, 0, window)]))
   }
 
-  /** Writes a request to the socket at once. Resolves with whether it was answered with status 200. */
+  /** Writes a request to the socket at once. Resolves with whether it was answered in time, with status 200. */
   request() {
     const stream = this.#next
     this.#next += 2
     this.#socket.write(frame(TYPES.headers, WHOLE, stream, REQUEST))
-    return new Promise((resolve) => this.#open.set(stream, { resolve, ok: false }))
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#end(stream, false), PATIENCE)
+      this.#open.set(stream, { resolve, timer, ok: false })
+    })
   }
 
   close() {
@@ -88,7 +93,9 @@ export class Http2Client {
   }
 
   #end(stream, ok) {
-    this.#open.get(stream).resolve(ok)
+    const { resolve, timer } = this.#open.get(stream)
+    clearTimeout(timer)
+    resolve(ok)
     this.#open.delete(stream)
     if (this.told && this.#open.size === 0) this.#socket.end()
   }
