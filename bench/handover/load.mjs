@@ -65,7 +65,7 @@ function askHttp1(port, keepAlive) {
       })
       sent.on('timeout', () => sent.destroy(new Error('no answer in time'))).on('error', reject)
     })
-  return { request, close: () => agent && agent.destroy() }
+  return { request, close: () => keepAlive && agent.destroy() }
 }
 
 function askHttp2(port) {

@@ -1,9 +1,8 @@
 // A new release that fails through `fd-broker exec --takeover`: the old one serves on, and everybody learns why.
 
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, expect, it } from 'vitest'
-import { type Daemon, startDaemon, until } from '../support/daemon.ts'
+import { type Daemon, startDaemon } from '../support/daemon.ts'
 import { holders, logged, type Running, start } from '../support/exec.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { askSteadily } from '../support/steady-client.ts'

@@ -50,10 +50,10 @@ export async function runDocument(document: string, { cwd, config }: { cwd: stri
     FD_BROKER_SOCKET: daemon.control,
     PATH: `${directory}/bin:${process.env['PATH']}`,
   })
-  const steps = stepsOf(readFileSync(join(ROOT, document), 'utf8'))
+  const steps = stepsOf(put(readFileSync(join(ROOT, document), 'utf8')))
   expect(steps.length).toBeGreaterThan(0)
   for (const { command, output } of steps) {
-    const { status, text } = await shell.run(put(command))
+    const { status, text } = await shell.run(command)
     expect({ command, status, text }).toEqual({ command, status: 0, text: linesOf(output) })
   }
   return daemon
@@ -70,8 +70,8 @@ export function isInstalled(program: string): boolean {
 
 /** The lines, each with anything around it. */
 function linesOf(output: readonly string[]) {
-  const escape = (line: string) => line.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-  return expect.stringMatching(new RegExp(output.map(escape).join('[^\\n]*\\n(.*\\n)*?.*'), 's'))
+  const literal = (line: string) => line.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+  return expect.stringMatching(new RegExp(output.map(literal).join('[^\\n]*\\n(.*\\n)*?.*'), 's'))
 }
 
 /** A shell, and a process group of all that it starts, which ends with the test. */
