@@ -1,0 +1,112 @@
+// Documents whose ```console blocks are run: `$ COMMAND`, and below it what its output has, line by line.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { basename, join, resolve } from 'node:path'
+import { expect } from 'vitest'
+import { atEnd } from './cleanup.ts'
+import { type Daemon, startDaemon, temporaryDirectory, until } from './daemon.ts'
+import { STUB } from './exec.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+/** What the documents say, and the test puts a free port for. */
+const PORT = '8080'
+
+export interface Step {
+  command: string
+  output: string[]
+}
+
+export function stepsOf(text: string): Step[] {
+  const steps: Step[] = []
+  for (const [, block] of text.matchAll(/^```console\n(.*?)^```$/gms)) {
+    for (const line of block!.trimEnd().split('\n')) {
+      if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: [] })
+      else steps.at(-1)!.output.push(line)
+    }
+  }
+  return steps
+}
+
+/**
+ * Runs the steps of `document` in a copy of examples/, in the folder `cwd` of it, with a broker that has `config`. All of
+ * them run in one shell. Returns the broker.
+ */
+export async function runDocument(document: string, { cwd, config }: { cwd: string; config: string }): Promise<Daemon> {
+  const directory = temporaryDirectory()
+  const port = String(await freePort())
+  const put = (text: string) => text.replaceAll(PORT, port)
+  cpSync(join(ROOT, 'examples'), join(directory, 'examples'), { recursive: true })
+  const conf = join(directory, 'examples/nginx/nginx.conf')
+  writeFileSync(conf, put(readFileSync(conf, 'utf8')))
+  mkdirSync(join(directory, 'node_modules'))
+  symlinkSync(ROOT, join(directory, 'node_modules/fd-broker'))
+  mkdirSync(join(directory, 'bin'))
+  symlinkSync(STUB, join(directory, 'bin/fd-broker'))
+  const sockets = put(readFileSync(join(ROOT, config), 'utf8')).replace(/^\[broker\]\ncontrol = .*\n/m, '')
+  const daemon = await startDaemon({ directory, sockets })
+  const shell = startShell(join(directory, cwd), {
+    FD_BROKER_SOCKET: daemon.control,
+    PATH: `${directory}/bin:${process.env['PATH']}`,
+  })
+  const steps = stepsOf(put(readFileSync(join(ROOT, document), 'utf8')))
+  expect(steps.length).toBeGreaterThan(0)
+  for (const { command, output } of steps) {
+    const { status, text } = await shell.run(command)
+    expect({ command, status, text }).toEqual({ command, status: 0, text: linesOf(output) })
+  }
+  return daemon
+}
+
+export function isInstalled(program: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The lines, each with anything around it. */
+function linesOf(output: readonly string[]) {
+  const literal = (line: string) => line.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+  return expect.stringMatching(new RegExp(output.map(literal).join('[^\\n]*\\n(.*\\n)*?.*'), 's'))
+}
+
+/** A shell, and a process group of all that it starts, which ends with the test. */
+function startShell(cwd: string, env: NodeJS.ProcessEnv) {
+  const shell = spawn('bash', { cwd, env: { ...process.env, ...env }, detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+  const ended = new Promise((resolve) => shell.once('close', resolve))
+  atEnd(async () => {
+    process.kill(-shell.pid!, 'SIGKILL')
+    await ended
+  })
+  let text = ''
+  for (const stream of [shell.stdout, shell.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+    })
+  }
+  let count = 0
+  const run = async (command: string) => {
+    const marker = `${basename(cwd)}-step-${++count}-status`
+    text = ''
+    shell.stdin.write(`${command}\necho "${marker} $?"\n`)
+    const found = () => new RegExp(`${marker} (\\d+)\n`).exec(text)
+    await until(() => found() !== null, `${command}:\n${text}`, 20_000).catch((error) => {
+      throw new Error(`${error.message}\n${text}`)
+    })
+    return { status: Number(found()![1]), text }
+  }
+  return { run }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => resolve(port))
+    })
+  })
+}
