@@ -45,11 +45,10 @@ describe('a broker whose descriptor table is full', () => {
     await until(() => daemon.fds() <= before, 'the descriptors are free again')
     // Connections of the crowd that were never accepted are still in the queue, before this one: it may be shed with them.
     let late: Asker | undefined
-    const connected = () =>
-      Asker.connect(daemon.control).then(
-        (asker) => (late = asker) !== undefined,
-        () => false,
-      )
+    const connected = async () => {
+      late = await Asker.connect(daemon.control).catch(() => undefined)
+      return late !== undefined
+    }
     await until(connected, 'a new connection is served')
     expect(await late!.ask('list')).toMatchObject({ ok: true, sockets: [{ holders: { ready: 1 } }] })
     await late!.lease('web')
