@@ -3,7 +3,10 @@
 // CLOCK_MONOTONIC by the process that kills and the process that receives. A witness, which does nothing else, tells when the
 // kernel had ended the process: before that no broker can know. The port must not refuse one connection.
 
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { failed, startLoad } from './load.mjs'
 import { readOptions } from './options.mjs'
 import { report, spread } from './report.mjs'
@@ -56,7 +59,15 @@ async function watch(witness, pid) {
   return { ended: witness.hear('ended', from) }
 }
 
+/** The same between two small processes in Python, whose end costs the kernel little. */
+async function measureSmall({ control }) {
+  const script = join(import.meta.dirname, 'standby_small.py')
+  const { stdout } = await promisify(execFile)('python3', [script, control, String(rounds)])
+  return JSON.parse(stdout)
+}
+
 const { gaps, requests } = await onStage('mode = "exclusive"', measure)
+gaps.small = await onStage('mode = "exclusive"', measureSmall)
 const refused = failed(requests).filter(({ error }) => error === 'ECONNREFUSED').length
 const lost = failed(requests).length - refused
 const spreads = Object.fromEntries(Object.entries(gaps).map(([what, values]) => [what, spread(values)]))
@@ -73,6 +84,7 @@ process.exitCode = report({
     row('  kill .. the kernel has ended the process', spreads.kernel),
     row('  ended .. a standby holds the fd', spreads.broker),
     row('kill .. a worker started anew holds the fd', spreads.restart),
+    row('kill .. a standby holds the fd, small processes', spreads.small),
   ],
   figures: { rounds, requests: requests.length, refused, lost, ...spreads },
   faults,
