@@ -5,6 +5,7 @@ import { DRAIN_SIGNALS, type DrainSignal } from '../../protocol/messages.ts'
 import { nameFault } from '../../protocol/names.ts'
 import { resetSignals } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
+import { parseSeconds } from '../parse.ts'
 import { CONVENTIONS, type ConventionName, programEnvironment } from '../program-environment.ts'
 
 interface ExecOptions {
@@ -36,7 +37,7 @@ export function addExec(program: Command, env: Env): Command {
     )
     .addOption(new Option('--ready-after <seconds>', 'alive so long is ready (default: 5)').argParser(parseSeconds))
     .addOption(
-      new Option('--ready-on <what>', 'notify: ready by READY=1 only; alive: when it has run for 5 s')
+      new Option('--ready-on <what>', 'notify: ready by READY=1 only; alive: also by having run for 5 s, as by default')
         .choices(['notify', 'alive'])
         .conflicts('readyAfter'),
     )
@@ -100,11 +101,6 @@ function parseNames(text: string): string[] {
   }
   if (new Set(names).size < names.length) throw new InvalidArgumentError('a name is there twice.')
   return names
-}
-
-function parseSeconds(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('seconds are due, such as 5 or 0.5.')
-  return Math.round(Number(text) * 1000)
 }
 
 function parseWait(text: string): number {
