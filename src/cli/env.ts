@@ -47,6 +47,7 @@ export function processEnv(): Env {
     signals: {
       onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
       onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
+      onDebug: (debug) => onSignals(['SIGUSR1'], debug),
     },
     programLeases: (socket) =>
       new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),

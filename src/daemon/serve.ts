@@ -21,6 +21,11 @@ export interface Signals {
   onStop(stop: (signal: StopSignal) => void): () => void
   /** Calls back at each SIGHUP, which would otherwise kill the broker, until the returned function is called. */
   onHangup(hangup: () => void): () => void
+  /**
+   * Calls back at each SIGUSR1, until the returned function is called. Node would open its debugger on 127.0.0.1:9229, where
+   * every local user could run code as the broker (nodejs.org/api/process.html#signal-events).
+   */
+  onDebug(debug: () => void): () => void
 }
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
@@ -30,6 +35,7 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
   const undo = [
     signals.onStop((signal) => stop.act(signal)),
     signals.onHangup(() => log.warn('SIGHUP: reload is not in this version; restart the broker for a new config')),
+    signals.onDebug(() => log.warn('SIGUSR1: ignored; it would open a debugger to every user of this host')),
   ]
   try {
     const { control, controlMode } = config.broker

@@ -102,6 +102,16 @@ it('SIGHUP does not end the broker: it says that reload is not in this version',
   await stopCleanly(daemon)
 })
 
+it('SIGUSR1 opens no debugger, to which every local user could connect', async () => {
+  const { daemon, holder, lease } = await withHolder()
+  daemon.process.kill('SIGUSR1')
+  await until(() => said(daemon, 'SIGUSR1'), 'it says so')
+  expect(await holder.ask('ready', { lease })).toMatchObject({ ok: true })
+  expect(daemon.stderr()).not.toContain('Debugger listening')
+  holder.close()
+  await stopCleanly(daemon)
+})
+
 it('a signal at any moment of the start leaves nothing behind', { timeout: 60_000 }, async () => {
   const directory = temporaryDirectory()
   const config = writeConfig(directory, { sockets: sockets('30s') })

@@ -49,7 +49,7 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
     become: () => {
       throw new Error('this command line becomes nothing')
     },
-    signals: { onStop: () => () => {}, onHangup: () => () => {} },
+    signals: { onStop: () => () => {}, onHangup: () => () => {}, onDebug: () => () => {} },
   }
   ran.status = await run(argv, env)
   return ran
