@@ -28,7 +28,7 @@ export interface AcquireOptions {
   generation?: string | undefined
   /** Opens a fresh generation, which replaces the current one when it becomes ready. Default false. */
   takeover?: boolean | undefined
-  /** Milliseconds to wait for room, or Infinity. Default 0: BUSY or PAUSED at once. */
+  /** Milliseconds to wait for room; -1 or Infinity: for ever. Default 0: BUSY or PAUSED at once. */
   wait?: number | undefined
   /** Granted and ready in one step, for a program that listens at once. Default false. */
   ready?: boolean | undefined

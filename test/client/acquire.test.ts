@@ -85,22 +85,25 @@ describe('acquire', () => {
     expect(fake.requests.filter(({ op }) => op !== 'hello')).toEqual([])
   })
 
-  it('waits for ever with Infinity, and its own time limit does not count then', async () => {
-    const web = socket('tcp')
-    const { broker, fake } = serve(
-      granting(
-        [web],
-        (request, peer) => {
-          if (request.op === 'acquire') setTimeout(() => peer.grant(request, [web]), 800)
-          return undefined
-        },
-        ['acquire'],
-      ),
-    )
-    const lease = await broker.acquire('web', { wait: Number.POSITIVE_INFINITY })
-    expect(fake.requests[1]).toMatchObject({ wait: -1 })
-    await lease.release()
-  })
+  it.each([Number.POSITIVE_INFINITY, -1])(
+    'waits for ever with %d, and its own time limit does not count then',
+    async (wait) => {
+      const web = socket('tcp')
+      const { broker, fake } = serve(
+        granting(
+          [web],
+          (request, peer) => {
+            if (request.op === 'acquire') setTimeout(() => peer.grant(request, [web]), 800)
+            return undefined
+          },
+          ['acquire'],
+        ),
+      )
+      const lease = await broker.acquire('web', { wait })
+      expect(fake.requests[1]).toMatchObject({ wait: -1 })
+      await lease.release()
+    },
+  )
 
   it('rejects an aborted acquire with the signal’s reason, and gives a late grant back', async () => {
     const web = socket('tcp')
