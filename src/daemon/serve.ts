@@ -52,7 +52,10 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
       onExhausted: (errno) =>
         log.error({ errno }, 'accepting stopped for a moment: out of descriptors or memory; see RLIMIT_NOFILE'),
     })
-    undo.push(() => listener.close())
+    undo.push(() => {
+      listener.removePath()
+      listener.close()
+    })
     announce(config, sockets, log)
     return await untilStopped(broker, log, stop)
   } finally {

@@ -1,9 +1,10 @@
+import type { Stats } from 'node:fs'
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { Poll, READABLE } from './poll.ts'
 import { getInt, refuseRights, setInt } from './sockopt.ts'
 import { check } from './system-error.ts'
-import { isAbstract, setPathOwner } from './unix-path.ts'
+import { isAbstract, lstat, removePath, setPathOwner } from './unix-path.ts'
 
 /** Connections wait here while the broker restarts; the kernel cuts it to net.core.somaxconn. */
 const BACKLOG = 4096
@@ -32,6 +33,7 @@ export class ControlListener {
   #spare: OwnedFd | undefined
   #retry: NodeJS.Timeout | undefined
   #paused = false
+  #bound: { path: string; stats: Stats } | undefined
 
   /** A path whose directory is prepared, or `@name`. There is no moment of a mode wider than `mode`. */
   static listen(
@@ -42,12 +44,17 @@ export class ControlListener {
   ): ControlListener {
     const type = constants.SOCK_SEQPACKET | constants.SOCK_NONBLOCK
     const socket = new OwnedFd(check(addon.socket(constants.AF_UNIX, type, 0), 'socket'))
+    let bound: Stats | undefined
     try {
       check(addon.fchmod(socket.fd, mode), 'fchmod')
       check(addon.bind(socket.fd, constants.AF_UNIX, path, 0), 'bind')
-      if (!isAbstract(path)) setPathOwner(path, { mode, uid: undefined, gid: undefined })
-      return new ControlListener(socket, onConnection, options)
+      if (!isAbstract(path)) bound = lstat(path)
+      if (bound) setPathOwner(path, { mode, uid: undefined, gid: undefined })
+      const listener = new ControlListener(socket, onConnection, options)
+      listener.#bound = bound && { path, stats: bound }
+      return listener
     } catch (error) {
+      if (bound) removePath(path, bound)
       socket.close()
       throw error
     }
@@ -83,6 +90,12 @@ export class ControlListener {
   resume(): void {
     this.#paused = false
     if (!this.#socket.closed && !this.#retry) this.#poll.start(READABLE)
+  }
+
+  /** Removes the path that `listen` bound, unless something else stands there by now. Before `close`. */
+  removePath(): void {
+    if (this.#bound) removePath(this.#bound.path, this.#bound.stats)
+    this.#bound = undefined
   }
 
   /** Closes the descriptor; the path stays. */

@@ -130,9 +130,9 @@ export function prepareControlPath(path: string): ControlPath {
   }
 }
 
-/** The clean exit: path and lock file go while the lock is held, so that no other broker's are removed. */
+/** The clean exit, after the listener removed its path: the lock file goes while the lock is held, so that it is no other broker's. */
 export function releaseControlPath(path: string, { lock }: ControlPath): void {
-  for (const one of [path, lockPath(path)]) remove(one)
+  remove(lockPath(path))
   lock.close()
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import {
@@ -100,6 +100,14 @@ it('SIGHUP does not end the broker: it says that reload is not in this version',
   expect(await holder.ask('ready', { lease })).toMatchObject({ ok: true })
   holder.close()
   await stopCleanly(daemon)
+})
+
+it('leaves alone what stands on the control path by then, when it is not its socket', async () => {
+  const daemon = await startDaemon({ sockets: sockets('30s') })
+  rmSync(daemon.control)
+  writeFileSync(daemon.control, 'mine')
+  expect(await daemon.stop()).toBe(0)
+  expect(readFileSync(daemon.control, 'utf8')).toBe('mine')
 })
 
 it('SIGUSR1 opens no debugger, to which every local user could connect', async () => {

@@ -137,6 +137,7 @@ say('in'); wait()`
         .catch(() => {})
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(inside).toBe(0)
+    listener.removePath()
     listener.close()
     releaseControlPath(path, control)
     await until(() => inside > 0)
