@@ -105,16 +105,21 @@ const rows: readonly Row[] = [
   row('nonBlocking', ({ fd }, value) => void check(addon.setNonblock(fd, value ? 1 : 0), 'fcntl'), 'after bind'),
 ]
 
-/** A refused option; the error names it. */
+/** `bindToDevice` is `bind_to_device` where people write it. */
+function configKey(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** A refused option; the error names it as the config does. */
 function withOption(key: string, error: unknown): unknown {
   if (!(error instanceof SystemError)) return error
-  return new SystemError(error.errno, error.syscall, `option ${key}: ${error.message}`)
+  return new SystemError(error.errno, error.syscall, `option ${configKey(key)}: ${error.message}`)
 }
 
 export function requireApplicable(options: SocketOptions, address: Address): void {
   for (const [key, value] of Object.entries(options)) {
     if (value !== undefined && !socketOptionApplies(key as SocketOptionKey, address.type)) {
-      throw new Error(`option ${key} does not apply to ${address.type}`)
+      throw new Error(`option ${configKey(key)} does not apply to ${address.type}`)
     }
   }
 }
