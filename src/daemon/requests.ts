@@ -1,7 +1,7 @@
 // A request on its way to its verb: rate, verb, shape, right. What is wrong first is what is answered.
 
 import type { ErrorCode } from '../protocol/errors.ts'
-import { isOp, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
+import { isOp, isOtherVersion, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
 import type { Host } from './host.ts'
 import type { Session } from './session.ts'
@@ -27,7 +27,7 @@ export function dispatch(
   if (!isOp(op)) return { code: 'UNSUPPORTED', message: `there is no verb ${quote(op)}` }
   const verb = HANDLERS[op]
   if (verb === undefined) return { code: 'UNSUPPORTED', message: `this broker does not have the verb ${op} yet` }
-  const fault = shapeFault(op, body, floats)
+  const fault = isOtherVersion(op, body, floats) ? undefined : shapeFault(op, body, floats)
   if (fault !== undefined) return { code: 'INVALID', message: fault }
   const { right } = verb
   if (!host.rights.has(session, right)) {

@@ -1,6 +1,6 @@
 // Protocol version 1: every verb with its arguments, as one table. A new verb is one row here and one handler in the broker.
 
-import { GENERATION_MAX, LABEL_MAX, MILLISECONDS_MAX, NAME_MAX, TOKEN_MAX } from './limits.ts'
+import { GENERATION_MAX, LABEL_MAX, MILLISECONDS_MAX, NAME_MAX, SUPPORTED_VERSIONS, TOKEN_MAX } from './limits.ts'
 import { generationFault, nameFault } from './names.ts'
 import { quote } from './quote.ts'
 
@@ -128,7 +128,7 @@ const generation: Check = (value) => {
   return generationFault(value)
 }
 
-const lease = integer(1, Number.MAX_SAFE_INTEGER)
+const lease = integer(0, Number.MAX_SAFE_INTEGER)
 const leases: Check = (value) =>
   Array.isArray(value) && value.every((id) => lease(id) === undefined) ? undefined : 'must be an array of lease ids'
 
@@ -174,6 +174,13 @@ export const VERBS: { readonly [O in Op]: { readonly [K in keyof Requests[O]]-?:
 
 export function isOp(op: string): op is Op {
   return Object.hasOwn(VERBS, op)
+}
+
+/** A hello of another version may have keys and values that this version does not know: its version is what is told. */
+export function isOtherVersion(op: Op, body: Record<string, unknown>, floats: readonly string[]): boolean {
+  const { version } = body
+  if (op !== 'hello' || floats.includes('version') || VERBS.hello.version.check(version) !== undefined) return false
+  return !SUPPORTED_VERSIONS.includes(version as number)
 }
 
 /**

@@ -77,13 +77,27 @@ it('closes a connection that sends a request before hello', async () => {
   expect(await client.ended()).toBe(true)
 })
 
-it('names the versions that it speaks to one that speaks another, and closes', async () => {
-  const { control } = await startDaemon({ sockets: WEB })
-  const client = new RawClient(control)
-  client.request(1, 'hello', { version: 2 })
-  expect((await client.next()).message).toMatchObject({ id: 1, ok: false, code: 'VERSION', supported: [1] })
-  expect(await client.ended()).toBe(true)
-})
+it.each([{ version: 2 }, { version: 2, compression: 'zstd', client: 7 }])(
+  'names the versions that it speaks to one that speaks another, and closes: %j',
+  async (keys) => {
+    const { control } = await startDaemon({ sockets: WEB })
+    const client = new RawClient(control)
+    client.request(1, 'hello', keys)
+    expect((await client.next()).message).toMatchObject({ id: 1, ok: false, code: 'VERSION', supported: [1] })
+    expect(await client.ended()).toBe(true)
+  },
+)
+
+it.each(['ready', 'release', 'sockets'])(
+  "%s of lease 0, which there never is, is DENIED as any other that is not one's own",
+  async (op) => {
+    const { control } = await startDaemon({ sockets: WEB })
+    const client = new RawClient(control)
+    await client.hello()
+    expect((await client.ask(1, op, { lease: 0 })).message).toMatchObject({ id: 1, ok: false, code: 'DENIED' })
+    client.close()
+  },
+)
 
 it('takes hello and the next request together', async () => {
   const { control, pid } = await startDaemon({ sockets: WEB })
