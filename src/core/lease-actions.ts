@@ -9,6 +9,7 @@ import { attach, detach, type Lease, rememberEnded } from './registry.ts'
 import { publishLease, refuse, reply, signal, startTimer, stopTimer, type Turn } from './turn.ts'
 import type { Ask, DrainReason, HolderInfo } from './types.ts'
 import { leaveLine } from './waiting.ts'
+import { feedWatchdog } from './watchdog.ts'
 
 /** What comes with a lease event; which fields are there depends on the event. */
 export interface Cause {
@@ -77,12 +78,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
     lease.name.unsettled.add(lease)
   },
 
-  /** Only a process-bound holder has a notify socket to feed its watchdog by. */
-  feedWatchdog(turn, lease) {
-    const { watchdog } = lease.name.config
-    if (watchdog === undefined || lease.asked.bind !== 'process') return
-    startTimer(turn, `watchdog/${lease.id}`, turn.now + watchdog)
-  },
+  feedWatchdog,
 
   answerRelease(turn, _lease, { ask }) {
     if (ask) reply(turn, ask, {})

@@ -84,7 +84,7 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     grant: { next: 'granted', do: ['leaveLine', 'takeNumber', 'answerGrant', 'startReadyClock'] },
     'grant-ready': {
       next: 'ready',
-      do: ['leaveLine', 'takeNumber', 'answerGrant', 'announceReady', 'feedWatchdog', 'awaitTurn'],
+      do: ['leaveLine', 'takeNumber', 'answerGrant', 'announceReady', 'awaitTurn'],
     },
     refuse: { next: 'ended', do: ['leaveLine', 'refuseAsk'] },
     ready: stay('waiting'),
@@ -109,7 +109,7 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     grant: stay('granted'),
     'grant-ready': stay('granted'),
     refuse: stay('granted'),
-    ready: { next: 'ready', do: ['stopReadyClock', 'announceReady', 'feedWatchdog', 'awaitTurn'] },
+    ready: { next: 'ready', do: ['stopReadyClock', 'announceReady', 'awaitTurn'] },
     release: over('released', 'answerRelease', 'finish'),
     hangup: over('died', 'finish'),
     disconnect: stay('granted', 'loseConnection'),

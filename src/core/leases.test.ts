@@ -398,6 +398,22 @@ describe('the watchdog', () => {
     expect(world.state(drained)).toBe('draining')
   })
 
+  it('does not run while a former holder holds back the `ready` of an exclusive name: it counts from the answer', () => {
+    const world = new World({ mode: 'exclusive', watchdog: 1_000 })
+    const former = world.acquire(1, { ready: true })
+    const lease = world.acquire(2, { bind: 'process', takeover: true })
+    world.ready(2, lease)
+    world.step({ type: 'notify', target: { lease }, message: { kind: 'WATCHDOG' } })
+    world.pass(10_000)
+    expect(world.state(lease)).toBe('ready')
+    world.release(1, former)
+    expect(world.all('reply').map(({ connection }) => connection)).toEqual([1, 2])
+    world.pass(999)
+    expect(world.state(lease)).toBe('ready')
+    world.pass(1)
+    expect(world.state(lease)).toBe('evicted')
+  })
+
   it('is not kept for connection-bound leases, which have nothing to feed it with', () => {
     const world = new World({ watchdog: 1_000 })
     const lease = world.acquire(1, { ready: true })

@@ -8,6 +8,7 @@ import { detach, hasHolder, type Lease, type Name } from './registry.ts'
 import { publish, reply, stopTimer, type Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
 import { headsOf } from './waiting.ts'
+import { feedWatchdog } from './watchdog.ts'
 
 export function settle(turn: Turn): void {
   for (const name of turn.touched) {
@@ -49,8 +50,7 @@ function answerReady(turn: Turn, name: Name): boolean {
   for (const lease of name.unsettled) {
     if (!lease.serving && hasFormerHolder(lease)) continue
     name.unsettled.delete(lease)
-    if (!lease.serving) lease.generation!.serving++
-    lease.serving = true
+    if (!lease.serving) mayServe(turn, lease)
     const promoted = lease.generation === name.current
     for (const ask of lease.held) {
       reply(turn, ask, { state: 'ready', promoted })
@@ -60,6 +60,12 @@ function answerReady(turn: Turn, name: Name): boolean {
     return true
   }
   return false
+}
+
+function mayServe(turn: Turn, lease: Lease): void {
+  lease.serving = true
+  lease.generation!.serving++
+  feedWatchdog(turn, lease)
 }
 
 /** Strict hand-over: whoever was there before on an exclusive name must be gone, and nobody else may be accepting. */

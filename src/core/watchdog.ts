@@ -1,0 +1,12 @@
+// The watchdog of a lease. It counts from the moment that the holder may serve: one whose `ready` is held back by a former holder
+// is no program yet, and has nothing to say.
+
+import type { Lease } from './registry.ts'
+import { startTimer, type Turn } from './turn.ts'
+
+/** Only a process-bound holder has a notify socket to feed it by. */
+export function feedWatchdog(turn: Turn, { id, name, asked, serving }: Lease): void {
+  const { watchdog } = name.config
+  if (watchdog === undefined || asked.bind !== 'process' || !serving) return
+  startTimer(turn, `watchdog/${id}`, turn.now + watchdog)
+}
