@@ -11,11 +11,13 @@ export type Verdict =
   | { kind: 'join'; generation: Generation }
   | { kind: 'open'; label: string | undefined }
   | { kind: 'wait'; code: 'BUSY' | 'PAUSED'; message: string }
-  | { kind: 'refuse'; code: ErrorCode; message: string }
+  /** `masked` as in the effect. */
+  | { kind: 'refuse'; code: ErrorCode; message: string; masked?: string }
 
 export function admit(turn: Turn, lease: Lease): Verdict {
   const { name, asked } = lease
-  if (name.removed) return refusal('NOT_FOUND', unknownNameMessage(asked.name))
+  if (name.removed)
+    return { ...refusal('NOT_FOUND', unknownNameMessage(asked.name)), masked: deniedMessage(asked.name) }
   if (turn.registry.closing) return refusal('PAUSED', SHUTTING_DOWN)
   const target = targetOf(name, asked)
   if (target.kind === 'refuse') return target

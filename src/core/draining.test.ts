@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { World } from '../../test/core/world.ts'
+import { deniedMessage } from './messages.ts'
 
 describe('a drain', () => {
   it('is told by event with its reason and deadline, to all generations, granted or ready', () => {
@@ -166,8 +167,11 @@ describe('a removed name', () => {
     const { world, lease, waiter } = removed()
     expect(world.find('tell')?.event).toMatchObject({ event: 'drain', lease, reason: 'removed' })
     expect(world.find('refuse')).toMatchObject({ request: waiter, code: 'NOT_FOUND' })
+    const toWaiter = world.find('refuse')
     world.ask(3, { wait: -1 })
     expect(world.find('refuse')?.code).toBe('NOT_FOUND')
+    expect(toWaiter?.masked).toBe(deniedMessage('web'))
+    expect(toWaiter?.masked).toBe(world.find('refuse')?.masked)
     world.configure({ name: 'api' })
     expect(world.last).toEqual([])
   })

@@ -6,7 +6,7 @@ import type { LeaseAction } from './lease-table.ts'
 import { drainedMessage, endedMessage } from './messages.ts'
 import { beginPursuit, endPursuit } from './pursuit.ts'
 import { attach, detach, type Lease, rememberEnded } from './registry.ts'
-import { publishLease, refuse, reply, signal, startTimer, stopTimer, type Turn } from './turn.ts'
+import { publishLease, refuse, refuseUnknown, reply, signal, startTimer, stopTimer, type Turn } from './turn.ts'
 import type { Ask, DrainReason, HolderInfo } from './types.ts'
 import { leaveLine } from './waiting.ts'
 import { feedWatchdog } from './watchdog.ts'
@@ -16,6 +16,7 @@ export interface Cause {
   ask?: Ask
   code?: ErrorCode
   message?: string
+  masked?: string
   reason?: DrainReason
   deadline?: number
   text?: string
@@ -32,8 +33,9 @@ export const ACTIONS: Record<LeaseAction, Action> = {
     detach(turn.registry.byProcess, lease.holder.process, lease)
   },
 
-  refuseAsk(turn, lease, { code = 'ENDED', message = 'the process that asked is gone: acquire again' }) {
-    refuse(turn, lease.asked, code, message)
+  refuseAsk(turn, lease, { code = 'ENDED', message = 'the process that asked is gone: acquire again', masked }) {
+    if (masked === undefined) refuse(turn, lease.asked, code, message)
+    else refuseUnknown(turn, lease.asked, message, masked)
   },
 
   takeNumber(turn, lease) {
