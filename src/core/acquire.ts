@@ -47,13 +47,9 @@ function shapeFault({ generation, bind, drainSignal, readyAfter }: AcquireEvent)
   return undefined
 }
 
-function nameFault(name: Name, { ready, readyAfter = 0 }: AcquireEvent): string | undefined {
-  const { mode, readyTimeout } = name.config
-  if (ready && mode === 'exclusive' && hasHolder(name)) {
+function nameFault(name: Name, { ready }: AcquireEvent): string | undefined {
+  if (ready && name.config.mode === 'exclusive' && hasHolder(name)) {
     return '`ready` must be sent on its own for an exclusive name that has a holder: acquire without it, then send `ready`'
-  }
-  if (readyAfter > readyTimeout) {
-    return `\`readyAfter\` is longer than ready_timeout of ${name.config.name} (${readyTimeout} ms): shorten it, or raise ready_timeout`
   }
   return undefined
 }

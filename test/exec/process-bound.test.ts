@@ -108,6 +108,11 @@ describe('readiness', () => {
     expect(daemon.logs().some(({ msg }) => msg === 'ready')).toBe(false)
   })
 
+  it('comes with READY=1 also where ready_timeout is shorter than the default of --ready-after', async () => {
+    await talker(['quick'], ['READY=1'])
+    await logged(daemon, 'ready')
+  })
+
   it('applies to all leases of the connection', async () => {
     await talker(['web,admin', '--ready-on', 'notify'], ['READY=1'])
     await logged(daemon, 'ready', 2)

@@ -73,10 +73,15 @@ async function acquireAll(broker: ProgramLeases, names: string[], options: ExecO
   return names.map((name) => leases.get(name)!)
 }
 
-function refuseMisfits(leases: readonly Lease[], { as, readyOn }: ExecOptions): void {
+function refuseMisfits(leases: readonly Lease[], { as, readyOn, readyAfter = 0 }: ExecOptions): void {
   const exclusive = leases.find(isExclusive)
   if (readyOn !== undefined && exclusive) {
     const why = `${exclusive.name} is exclusive: its holder is ready before it runs, so leave out --ready-on`
+    throw new BrokerError('INVALID', why)
+  }
+  const hasty = leases.find((lease) => !isExclusive(lease) && lease.readyWithin < readyAfter)
+  if (hasty) {
+    const why = `--ready-after is longer than ready_timeout of ${hasty.name} (${hasty.readyWithin} ms): shorten it, or raise ready_timeout`
     throw new BrokerError('INVALID', why)
   }
   const count = leases.reduce((sum, { sockets }) => sum + sockets.length, 0)
