@@ -10,19 +10,24 @@ import { Session } from './session.ts'
 export class ProgramLeases {
   readonly #session: Session
   readonly #leases: Lease[] = []
-  #trouble: BrokerError | undefined
+  readonly #trouble = new AbortController()
 
   constructor(options: ConnectOptions) {
     // A lease outlives a lost connection, so asking again on another would take two.
     this.#session = new Session({ ...options, reconnect: false })
   }
 
-  async acquire(name: string, options: Omit<ProgramOptions, 'bind'>): Promise<Lease> {
-    const lease = await acquire(this.#session, name, { ...options, bind: 'process' })
+  async acquire(name: string, options: Omit<ProgramOptions, 'bind' | 'signal'>): Promise<Lease> {
+    const lease = await acquire(this.#session, name, { ...options, bind: 'process', signal: this.trouble })
     this.#leases.push(lease)
     lease.on('drain', ({ reason }) => this.#note(`the lease on ${name} was asked to drain (${reason})`))
     lease.on('ended', ({ reason }) => reason !== 'lost' && this.#note(`the lease on ${name} is over (${reason})`))
     return lease
+  }
+
+  /** Aborts with ENDED when one was to drain, or was over: there is nothing to wait for any more. */
+  get trouble(): AbortSignal {
+    return this.#trouble.signal
   }
 
   /** Ends the connection and keeps the leases. Rejects with ENDED when one was to drain, or was over, before that. */
@@ -31,7 +36,7 @@ export class ProgramLeases {
     if (ended) throw ended
     await this.#session.finish()
     await new Promise((resolve) => setImmediate(resolve))
-    if (this.#trouble) throw this.#trouble
+    this.trouble.throwIfAborted()
   }
 
   /** Gives all of them back. */
@@ -41,6 +46,6 @@ export class ProgramLeases {
   }
 
   #note(what: string): void {
-    this.#trouble ??= new BrokerError('ENDED', `${what} before the program was started: acquire again`)
+    this.#trouble.abort(new BrokerError('ENDED', `${what} before the program was started: acquire again`))
   }
 }

@@ -196,6 +196,22 @@ describe('several names', () => {
   })
 })
 
+describe.each(['waits for room', 'waits for its turn'])('while it %s', (what) => {
+  it('the end of a lease that it has ends the waiting, and runs nothing', async () => {
+    start(daemon, ['exec', 'single', '--drain-signal', 'WINCH', '--', 'sleep', '60'])
+    await logged(daemon, 'ready')
+    const how = what === 'waits for room' ? ['--wait', '-1'] : ['--takeover']
+    const program = start(daemon, ['exec', 'admin,single', ...how, '--', 'echo', 'ran'])
+    if (what === 'waits for room') await logged(daemon, 'granted', 2)
+    else await logged(daemon, 'promoted')
+    await run(daemon, ['drain', 'admin'])
+    expect(await program.exit()).toBe(1)
+    expect(program.stdout()).toBe('')
+    expect(program.stderr()).toContain('the lease on admin was asked to drain (admin)')
+    expect((await holders(daemon)).map(({ name }) => name)).toEqual(['single'])
+  })
+})
+
 describe('a refusal runs nothing', () => {
   it.each<[string, string[], number, string]>([
     ['no such name', ['nope', '--', 'echo'], 1, 'NOT_FOUND'],

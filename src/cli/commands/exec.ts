@@ -49,7 +49,7 @@ export function addExec(program: Command, env: Env): Command {
       try {
         const leases = await acquireAll(broker, names, options, env)
         refuseMisfits(leases, options)
-        await awaitTurns(leases)
+        await awaitTurns(leases, broker.trouble)
         const environment = programEnvironment(leases, options.as, env.variables)
         resetSignals(start)
         await broker.detach()
@@ -93,9 +93,9 @@ function refuseMisfits(leases: readonly Lease[], { as, readyOn, readyAfter = 0 }
 const isExclusive = ({ grant }: Lease) => grant['mode'] === 'exclusive'
 
 /** A program accepts before it can say READY=1, so on an exclusive name it is started when the former holders are gone. */
-async function awaitTurns(leases: readonly Lease[]): Promise<void> {
+async function awaitTurns(leases: readonly Lease[], signal: AbortSignal): Promise<void> {
   const exclusive = leases.filter(isExclusive).sort((a, b) => (a.name < b.name ? -1 : 1))
-  for (const lease of exclusive) await lease.ready()
+  for (const lease of exclusive) await lease.ready({ signal })
 }
 
 function parseNames(text: string): string[] {
