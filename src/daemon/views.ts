@@ -5,15 +5,7 @@ import type { HolderView, NameView } from '../protocol/messages.ts'
 import type { Host } from './host.ts'
 
 export function nameViews(broker: Host): NameView[] {
-  return listView(broker.registry).map((view) => ({
-    name: view.name,
-    mode: view.mode,
-    state: view.state,
-    generation: view.generation,
-    holders: view.holders,
-    waiting: view.waiting,
-    sockets: broker.sockets.figures(view.name),
-  }))
+  return listView(broker.registry).map((view) => ({ ...view, sockets: broker.sockets.figures(view.name) }))
 }
 
 export function holderViews(broker: Host, name: string | undefined): HolderView[] {

@@ -65,6 +65,9 @@ export interface NameView {
   generation: string
   holders: { granted: number; ready: number; draining: number }
   waiting: number
+  /** While an exclusive name is handed over: the pid that waits to accept, and the pids that it waits for. */
+  handingOverTo?: number
+  waitingFor?: number[]
   sockets: SocketFigures[]
 }
 

@@ -275,6 +275,8 @@ describe('an exclusive name', () => {
     await logged(daemon, 'ready')
     const second = start(daemon, ['exec', 'single', '--takeover', '--', 'echo', 'ran'])
     await logged(daemon, 'promoted')
+    const { pid } = (await holders(daemon)).find(({ state }) => state === 'draining')!
+    expect((await run(daemon, ['list'])).stdout).toContain(`handing-over (pid ${pid})`)
     start(daemon, ['exec', 'single', '--takeover', '--', 'sleep', '60'])
     expect(await second.exit()).toBe(1)
     expect(second.stdout()).toBe('')

@@ -20,12 +20,18 @@ const COLUMNS: readonly Column<Row>[] = [
   { heading: 'HOLDERS', cell: ({ view }) => (view === undefined ? '' : holders(view)) },
   { heading: 'QUEUE', align: 'right', cell: ({ socket }) => `${figure(socket?.queue)}/${figure(socket?.limit)}` },
   { heading: 'DROPS', align: 'right', cell: ({ socket }) => figure(socket?.drops) },
-  { heading: 'STATE', cell: ({ view }) => view?.state ?? '' },
+  { heading: 'STATE', cell: ({ view }) => (view === undefined ? '' : state(view)) },
 ]
 
 /** Ready of all, and who waits: `2/3`, `1/1+4`. */
 function holders({ holders: { granted, ready, draining }, waiting }: NameView): string {
   return `${ready}/${granted + ready + draining}${waiting > 0 ? `+${waiting}` : ''}`
+}
+
+/** `handing-over (pid 4711)`: who must leave first. */
+function state({ state, waitingFor = [] }: NameView): string {
+  if (state !== 'handing-over' || waitingFor.length === 0) return state
+  return `${state} (pid ${waitingFor.slice(0, 3).join(', ')}${waitingFor.length > 3 ? ', …' : ''})`
 }
 
 export function addList(program: Command, env: Env): Command {
