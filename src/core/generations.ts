@@ -99,9 +99,9 @@ function supersede(turn: Turn, name: Name, old: Generation): void {
   }
 }
 
-/** On an exclusive name, a lease whose `ready` was never answered has nothing to drain. */
+/** On an exclusive name, a lease whose `ready` was never answered has nothing to drain, and must not hold its successor up. */
 function neverServed(lease: Lease): boolean {
-  return lease.name.config.mode === 'exclusive' && lease.state === 'ready' && !lease.serving
+  return lease.name.config.mode === 'exclusive' && lease.state !== 'draining' && !lease.serving
 }
 
 function remember(name: Name, label: string): void {

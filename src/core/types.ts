@@ -122,7 +122,17 @@ export type CoreEvent =
   | { type: 'shutdown' }
 
 export type PublishedEvent = {
-  event: 'granted' | 'ready' | 'promoted' | 'rollback' | 'drain' | 'denied' | 'paused' | 'resumed' | EndReason
+  event:
+    | 'granted'
+    | 'ready'
+    | 'promoted'
+    | 'rollback'
+    | 'drain'
+    | 'denied'
+    | 'paused'
+    | 'resumed'
+    | 'undeclared'
+    | EndReason
   at: number
   name: string
   lease?: number

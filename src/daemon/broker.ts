@@ -16,6 +16,7 @@ import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
+import { UndeclaredCopies } from './undeclared.ts'
 import { UserNames } from './user-names.ts'
 
 /** Events that end a lease. */
@@ -46,6 +47,7 @@ export class Broker implements SessionHost, Host {
   private readonly log: Log
   private readonly events: CoreEvent[] = []
   private readonly timers: Timers
+  private readonly undeclared: UndeclaredCopies
   private readonly quotas: Quotas
   private readonly stuckCheck: NodeJS.Timeout
   private nextConnection: ConnectionId = 1
@@ -58,6 +60,9 @@ export class Broker implements SessionHost, Host {
     this.registry = createRegistry()
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
     this.processBound = new ProcessBound(this, notifyDirectory(config))
+    this.undeclared = new UndeclaredCopies(this.registry, sockets, (name, pids) =>
+      this.published({ event: 'undeclared', at: Date.now(), name, pids }),
+    )
     this.rights = new Rights(config, this.processes)
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
@@ -234,6 +239,7 @@ export class Broker implements SessionHost, Host {
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
     this.processBound.ended(details.lease!, event as EndReason)
+    this.undeclared.leaseEnded(details.name)
     const name = this.registry.names.get(details.name)
     if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
   }
@@ -267,6 +273,7 @@ export class Broker implements SessionHost, Host {
     for (const session of [...this.sessions.values()]) session.close()
     this.timers.stopAll()
     this.processBound.close()
+    this.undeclared.close()
     this.processes.close()
   }
 }

@@ -11,11 +11,12 @@ export {
   releaseNotifyDirectory,
 } from './notify-socket.ts'
 export { UserNotifyThread } from './notify-thread.ts'
-export { openSocketsOf } from './open-sockets.ts'
+export { openSocketsOf, processesWith } from './open-sockets.ts'
 export { dupAll, OwnedFd } from './owned-fd.ts'
 export { type Peer, peerOf, processOf } from './peer.ts'
 export { ProcessWatch } from './pidfd.ts'
 export { inodeOf, ownPidfdId } from './pidfs.ts'
+export { parentOf } from './proc.ts'
 export { type ProcessFacts, processFacts } from './process-facts.ts'
 export { become, type Program, type ProgramStart, resetSignals, startOf } from './program.ts'
 export { keepReuseAddress, restoreBacklog, setNonBlocking } from './shared-state.ts'

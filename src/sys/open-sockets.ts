@@ -1,4 +1,5 @@
-import { opendirSync, readlinkSync } from 'node:fs'
+import { opendirSync, readdirSync, readlinkSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { isAlive, type Peer } from './peer.ts'
 
 /** A process may have a million descriptors, and reading them all would stop the event loop. Those it began with are the first. */
@@ -6,8 +7,31 @@ const LOOKED_AT_MOST = 4096
 
 /** Inodes of the sockets that a process has open. Empty when it has ended, or when we may not look (ptrace(2)). */
 export function openSocketsOf({ pid, pidfd }: Pick<Peer, 'pid' | 'pidfd'>): Set<number> {
+  if (!pidfd || pidfd.closed) return new Set()
+  const inodes = socketInodes(pid)
+  return isAlive(pidfd) ? inodes : new Set()
+}
+
+/** Processes looked at in one turn of the event loop. */
+const BATCH = 16
+
+/** Processes that have one of these sockets open, as far as we may look into them; all of the host are looked at. */
+export async function processesWith(inodes: ReadonlySet<number>): Promise<number[]> {
+  const found: number[] = []
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  for (const [index, pid] of pids.map(Number).entries()) {
+    if (index % BATCH === BATCH - 1) await setImmediate()
+    for (const inode of socketInodes(pid)) {
+      if (!inodes.has(inode)) continue
+      found.push(pid)
+      break
+    }
+  }
+  return found
+}
+
+function socketInodes(pid: number): Set<number> {
   const inodes = new Set<number>()
-  if (!pidfd || pidfd.closed) return inodes
   try {
     using directory = disposable(`/proc/${pid}/fd`)
     for (let looked = 0; looked < LOOKED_AT_MOST; looked++) {
@@ -17,9 +41,9 @@ export function openSocketsOf({ pid, pidfd }: Pick<Peer, 'pid' | 'pidfd'>): Set<
       if (inode !== undefined) inodes.add(inode)
     }
   } catch {
-    return inodes
+    // It has ended, or is not ours to look into.
   }
-  return isAlive(pidfd) ? inodes : new Set()
+  return inodes
 }
 
 function socketBehind(link: string): number | undefined {

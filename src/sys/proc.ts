@@ -30,6 +30,12 @@ function parseGid(status: string): number {
   return Number(/^Gid:\s+\d+\s+(\d+)/m.exec(status)?.[1])
 }
 
+/** The parent's pid; undefined when the process has ended. */
+export function parentOf(pid: number): number | undefined {
+  const stat = readText(`/proc/${pid}/stat`)
+  return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[4 - 3])
+}
+
 export function readProcess(pid: number): ProcessStatus | undefined {
   const stat = readText(`/proc/${pid}/stat`)
   const status = readText(`/proc/${pid}/status`)
