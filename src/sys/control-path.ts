@@ -1,4 +1,4 @@
-import { lstatSync, statSync, unlinkSync } from 'node:fs'
+import { lstatSync, realpathSync, statSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { addon, constants, type FileStat } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
@@ -11,7 +11,8 @@ const { EACCES, EAGAIN, ELOOP } = constants.errno
 const FILE_TYPE = 0o170000
 const REGULAR = 0o100000
 const STICKY = 0o1000
-const OTHERS_WRITE = 0o022
+const GROUP_OR_OTHERS_WRITE = 0o022
+const OTHERS_WRITE = 0o002
 const LOCK_ATTEMPTS = 16
 
 export interface ControlPath {
@@ -39,9 +40,20 @@ function requireSafeDirectory(directory: string): void {
       `${directory} belongs to uid ${stats.uid}, who could replace the control socket: chown it to root or uid ${self}`,
     )
   }
-  if (stats.mode & OTHERS_WRITE && !(stats.mode & STICKY)) {
+  if (isOpen(directory, GROUP_OR_OTHERS_WRITE)) {
     throw new Error(`others may write to ${directory} and could replace the control socket: chmod go-w ${directory}`)
   }
+  for (let above = realpathSync(directory); above !== '/'; ) {
+    above = dirname(above)
+    if (!isOpen(above, OTHERS_WRITE)) continue
+    throw new Error(`others may write to ${above} and could replace ${directory} in it: chmod go-w ${above}`)
+  }
+}
+
+/** In a sticky directory such as /tmp nobody can rename or remove what is not his. */
+function isOpen(directory: string, writable: number): boolean {
+  const { mode } = statSync(directory)
+  return (mode & writable) !== 0 && (mode & STICKY) === 0
 }
 
 function openLock(path: string): OwnedFd {

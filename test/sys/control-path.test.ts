@@ -34,6 +34,15 @@ describe('prepareControlPath', () => {
     expect(existsSync(scratch.at('nothing'))).toBe(false)
   })
 
+  it('refuses a directory below one that everybody may write to: it could be replaced as a whole', () => {
+    mkdirSync(scratch.at('open/private'), { recursive: true })
+    chmodSync(scratch.at('open'), 0o777)
+    const path = scratch.at('open/private/control.sock')
+    expect(() => prepareControlPath(path)).toThrow(/others may write to .*open and could replace .*open\/private/)
+    chmodSync(scratch.at('open'), 0o1777)
+    releaseControlPath(path, prepareControlPath(path))
+  })
+
   it('refuses a directory that others may write to, but for a sticky one', () => {
     mkdirSync(scratch.at('d'))
     for (const mode of [0o777, 0o775]) {

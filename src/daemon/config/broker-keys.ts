@@ -31,7 +31,7 @@ export const BROKER_KEYS = {
   state_dir: optional(path(DIRECTORY_PATH_MAX, 'files below it need room within PATH_MAX'), {
     default: 'the directory of `control`',
     example: '"/var/lib/fd-broker"',
-    doc: 'where the broker remembers its sockets over its own death',
+    doc: 'where the broker remembers its sockets over its own death (checked, but without effect in this version)',
   }),
   hello_timeout: key(duration(atLeast1ms), {
     default: '"5s"',
@@ -41,7 +41,7 @@ export const BROKER_KEYS = {
   reclaim_timeout: key(duration({ min: 0, max: LONGEST_MS, why: LONGEST_WHY }), {
     default: '"10s"',
     example: '"30s"',
-    doc: 'after a restart of the broker, a lease that its holder has not reclaimed by then has died',
+    doc: 'after a restart of the broker, a lease that its holder has not reclaimed by then has died (checked, but without effect in this version)',
   }),
   max_connections_per_uid: key(count({ min: 1, max: 65_536, why: 'each is a descriptor of the broker' }), {
     default: '1024',

@@ -5,6 +5,7 @@ import type { PlacedClaim } from './check-overlaps.ts'
 import type { ConfigEnv } from './config-env.ts'
 import { isIpv6Only } from './ipv6-only.ts'
 import type { KeyPath } from './key-path.ts'
+import { quote } from './kind.ts'
 import type { NameModel } from './model.ts'
 import { NAME_KEYS } from './name-keys.ts'
 import { OPTION_KEYS } from './option-keys.ts'
@@ -69,10 +70,14 @@ export function buildName(name: string, table: Table, env: ConfigEnv, report: Re
   return { model, claims }
 }
 
-function readAddresses(texts: readonly string[], indexed: boolean, path: KeyPath, report: Report) {
+function readAddresses(texts: readonly unknown[], indexed: boolean, path: KeyPath, report: Report) {
   const listed: { address: Address; path: KeyPath }[] = []
   for (const [index, text] of texts.entries()) {
     const at = indexed ? [...path, index] : path
+    if (typeof text !== 'string') {
+      report.fault(at, `${quote(text)} is not an address; write one in quotes, such as "tcp://127.0.0.1:8080"`)
+      continue
+    }
     try {
       listed.push({ address: parseAddress(text), path: at })
     } catch (error) {

@@ -116,7 +116,7 @@ allow = ["user:root", # first
     expect(faults(text)).toEqual([
       'broker.toml:2:1: broker.controll: unknown key; did you mean "control"?',
       'broker.toml:3:1: broker.hello_timeout: 5 has no unit; write "5s" or "5ms"',
-      'broker.toml:6:1: sockets.web.listen: 7 is not an address; write one in quotes, such as "tcp://127.0.0.1:8080"',
+      'broker.toml:8:3: sockets.web.listen[1]: 7 is not an address; write one in quotes, such as "tcp://127.0.0.1:8080"',
       'broker.toml:10:1: sockets.web.backlg: unknown key; did you mean "backlog"?',
       'broker.toml:12:10: sockets.web.allow[1]: there is no user nobody-here: create it, or name a uid',
       'broker.toml:14:14: sockets.web.extra: unknown key; remove it; docs/configuration.md lists the keys',
