@@ -6,6 +6,7 @@ import { readConfig } from '../../daemon/config/read-config.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
+import { warmUp } from '../../daemon/warm-up.ts'
 import type { Env } from '../env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../exit.ts'
 
@@ -41,6 +42,7 @@ async function start({ config: file, logLevel }: ServeOptions, env: Env): Promis
     return EXIT_USAGE
   }
   keepHeapSmall()
+  warmUp()
   const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
   try {
     for (const warning of result.warnings) output.log.warn(formatFault(warning))
