@@ -1,5 +1,6 @@
 // The text of a rule, as it stands in the config: "user:app exe:/usr/bin/node".
 
+import { levenshtein } from '../protocol/levenshtein.ts'
 import type { Condition, Rule } from './types.ts'
 
 export interface Accounts {
@@ -84,20 +85,6 @@ function idOf(text: string, resolve: (name: string) => number | undefined): numb
 }
 
 function suggestion(kind: string): string {
-  const nearest = KINDS.map((known) => ({ known, far: distance(kind, known) })).sort((a, b) => a.far - b.far)[0]!
+  const nearest = KINDS.map((known) => ({ known, far: levenshtein(kind, known) })).sort((a, b) => a.far - b.far)[0]!
   return nearest.far <= 2 ? `did you mean "${nearest.known}"?` : `the conditions are ${KINDS.join(', ')}`
-}
-
-/** Levenshtein's: how many letters must be added, dropped or changed. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const line = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const change = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
-      line.push(Math.min(change, previous[column]! + 1, line[column - 1]! + 1))
-    }
-    previous = line
-  }
-  return previous[b.length]!
 }

@@ -1,4 +1,4 @@
-import { levenshtein } from './levenshtein.ts'
+import { levenshtein } from '../../protocol/levenshtein.ts'
 
 /** Longer words are nobody's typing error, and the distance costs their length squared. */
 const LONGEST = 64
