@@ -1,10 +1,19 @@
-// The sockets that the broker owns, by name. Where they come from is the seam for the keeper: `open` binds them.
+// The sockets that the broker owns, by name: kept by a store since an earlier broker's time, or else bound. The store has a copy of each.
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import { type BoundSocket, inodeOf, openSocket, restoreBacklog, setNonBlocking, socketFigures } from '../sys/index.ts'
+import {
+  adoptSocket,
+  type BoundSocket,
+  inodeOf,
+  openSocket,
+  restoreBacklog,
+  setNonBlocking,
+  socketFigures,
+} from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
+import { KeptDescriptors } from './kept-descriptors.ts'
 
 interface Owned {
   model: NameModel
@@ -14,13 +23,18 @@ interface Owned {
 
 export class Sockets {
   private readonly names = new Map<string, Owned>()
+  private readonly kept: KeptDescriptors
 
-  /** Binds every name's sockets, or none: the error says which socket failed and why. */
+  constructor(kept = new KeptDescriptors()) {
+    this.kept = kept
+  }
+
+  /** Takes or binds every name's sockets, or none: the error says which socket failed and why. */
   open(models: Iterable<NameModel>): void {
     const opened: string[] = []
     try {
       for (const model of models) {
-        this.names.set(model.core.name, openName(model))
+        this.names.set(model.core.name, openName(model, this.kept))
         opened.push(model.core.name)
       }
     } catch (error) {
@@ -71,7 +85,10 @@ export class Sockets {
   }
 
   close(name: string): void {
-    for (const socket of this.names.get(name)?.sockets ?? []) socket.close()
+    for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries()) {
+      this.kept.store.delete(socketKey(name, index))
+      socket.close()
+    }
     this.names.delete(name)
   }
 
@@ -82,12 +99,26 @@ export class Sockets {
 
 const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
-function openName(model: NameModel): Owned {
+/** Where the store keeps socket `index` of a name. No name has a `#`. */
+export function socketKey(name: string, index: number): string {
+  return `${name}#${index}`
+}
+
+function openName(model: NameModel, kept: KeptDescriptors): Owned {
   const sockets: BoundSocket[] = []
   try {
-    for (const address of model.addresses) sockets.push(openSocket(address, optionsFor(model, address), model.backlog))
+    for (const [index, address] of model.addresses.entries()) {
+      const key = socketKey(model.core.name, index)
+      const socket =
+        adoptKept(kept, key, address, model.backlog) ?? openSocket(address, optionsFor(model, address), model.backlog)
+      sockets.push(socket)
+      kept.store.put(key, [socket.fd.fd])
+    }
   } catch (error) {
-    for (const socket of sockets) socket.close()
+    for (const [index, socket] of sockets.entries()) {
+      kept.store.delete(socketKey(model.core.name, index))
+      socket.close()
+    }
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
   }
   const descriptions = sockets.map((socket) => ({
@@ -97,4 +128,13 @@ function openName(model: NameModel): Owned {
     cookie: socket.cookie,
   }))
   return { model, sockets, descriptions }
+}
+
+function adoptKept(kept: KeptDescriptors, key: string, address: Address, backlog: number): BoundSocket | undefined {
+  const fds = kept.claim(key)
+  const [fd, ...more] = fds
+  const adopted = fd && adoptSocket(fd, address, backlog)
+  if (adopted === undefined) kept.giveBack(key, fds)
+  else for (const extra of more) extra.close()
+  return adopted
 }

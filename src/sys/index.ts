@@ -1,6 +1,8 @@
+export { adoptSocket } from './adopt.ts'
 export { Channel, type ChannelHandlers, type MessageInfo } from './channel.ts'
 export { ControlListener } from './control-listener.ts'
 export { prepareControlPath, releaseControlPath } from './control-path.ts'
+export { type DescriptorStore, NO_STORE } from './descriptor-store.ts'
 export { socketFigures } from './figures.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
 export { notify } from './notify.ts'
