@@ -1,27 +1,31 @@
-// The table of commands: nouns read, verbs change. A command is one file and one row.
+// The table of commands: nouns read, verbs change. A command is one file and one row. Each is loaded only when it is asked for, so that
+// `list` does not wait for what `serve` needs.
 
 import type { Command } from 'commander'
-import { addCheck } from './commands/check.ts'
-import { addDrain } from './commands/drain.ts'
-import { addEvents } from './commands/events.ts'
-import { addExec } from './commands/exec.ts'
-import { addHolders } from './commands/holders.ts'
-import { addList } from './commands/list.ts'
-import { addPause } from './commands/pause.ts'
-import { addResume } from './commands/resume.ts'
-import { addServe } from './commands/serve.ts'
-import { addStats } from './commands/stats.ts'
 import type { Env } from './env.ts'
 
-export const COMMANDS: readonly ((program: Command, env: Env) => Command)[] = [
-  addServe,
-  addCheck,
-  addList,
-  addHolders,
-  addStats,
-  addEvents,
-  addDrain,
-  addPause,
-  addResume,
-  addExec,
-]
+type Add = (program: Command, env: Env) => Command
+
+export const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  serve: async () => (await import('./commands/serve.ts')).addServe,
+  check: async () => (await import('./commands/check.ts')).addCheck,
+  list: async () => (await import('./commands/list.ts')).addList,
+  holders: async () => (await import('./commands/holders.ts')).addHolders,
+  stats: async () => (await import('./commands/stats.ts')).addStats,
+  events: async () => (await import('./commands/events.ts')).addEvents,
+  drain: async () => (await import('./commands/drain.ts')).addDrain,
+  pause: async () => (await import('./commands/pause.ts')).addPause,
+  resume: async () => (await import('./commands/resume.ts')).addResume,
+  exec: async () => (await import('./commands/exec.ts')).addExec,
+}
+
+/** The command that a command line names; undefined when that is for the whole table to say (help, a mistake). */
+export function commandOf(argv: readonly string[]): string | undefined {
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!
+    if (word === '--socket') at++
+    else if (!word.startsWith('-')) return Object.hasOwn(COMMANDS, word) ? word : undefined
+    else if (!word.startsWith('--socket=')) return undefined
+  }
+  return undefined
+}

@@ -1,9 +1,9 @@
 // Everything that a command touches outside itself, so that a test can call it with its own.
 
-import { type Broker, connect } from '../client/index.ts'
-import { ProgramLeases } from '../client/program-leases.ts'
+import type { Broker } from '../client/index.ts'
+import type { ProgramLeases } from '../client/program-leases.ts'
 import type { Signals, StopSignal } from '../daemon/serve.ts'
-import { become, type Program, type ProgramStart, startOf } from '../sys/index.ts'
+import type { Program, ProgramStart } from '../sys/index.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -17,13 +17,13 @@ export interface Env {
   variables: NodeJS.ProcessEnv
   uid: number
   now(): number
-  connect(socket: string | undefined): Broker
+  connect(socket: string | undefined): Promise<Broker>
   signals: Signals
   /** Leases for the program that this process becomes. */
-  programLeases(socket: string | undefined): ProgramLeases
+  programLeases(socket: string | undefined): Promise<ProgramLeases>
   /** What this process was started with, of what Node changes. */
-  start(): ProgramStart
-  become(program: Program): never
+  start(): Promise<ProgramStart>
+  become(program: Program): Promise<never>
 }
 
 export function processEnv(): Env {
@@ -43,16 +43,21 @@ export function processEnv(): Env {
     variables: process.env,
     uid: process.getuid?.() ?? -1,
     now: Date.now,
-    connect: (socket) => connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
+    connect: async (socket) => {
+      const { connect } = await import('../client/index.ts')
+      return connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) })
+    },
     signals: {
       onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
       onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
       onDebug: (debug) => onSignals(['SIGUSR1'], debug),
     },
-    programLeases: (socket) =>
-      new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) }),
-    start: () => startOf(process.env),
-    become,
+    programLeases: async (socket) => {
+      const { ProgramLeases } = await import('../client/program-leases.ts')
+      return new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) })
+    },
+    start: async () => (await import('../sys/index.ts')).startOf(process.env),
+    become: async (program) => (await import('../sys/index.ts')).become(program),
   }
 }
 

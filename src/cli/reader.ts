@@ -20,7 +20,7 @@ export async function ask<Answer>(
   env: Env,
   question: (broker: Broker) => Promise<Answer>,
 ): Promise<Answer> {
-  const broker = env.connect(command.optsWithGlobals<{ socket?: string }>().socket)
+  const broker = await env.connect(command.optsWithGlobals<{ socket?: string }>().socket)
   try {
     return await question(broker)
   } finally {

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { BrokerError, ERRORS } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
-import { COMMANDS } from './commands.ts'
+import { COMMANDS, commandOf } from './commands.ts'
 import type { Env } from './env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
 import { printable } from './printable.ts'
@@ -11,14 +11,17 @@ import { printable } from './printable.ts'
 /** Runs one command line; resolves to its exit status. Never throws. */
 export async function run(argv: readonly string[], env: Env): Promise<number> {
   try {
-    await program(env).parseAsync(argv, { from: 'user' })
+    const chosen = commandOf(argv)
+    const program = await buildProgram(env, chosen === undefined ? Object.keys(COMMANDS) : [chosen])
+    await program.parseAsync(argv, { from: 'user' })
     return 0
   } catch (error) {
     return report(error, env)
   }
 }
 
-function program(env: Env): Command {
+/** The program with these of its commands. */
+export async function buildProgram(env: Env, names: readonly string[]): Promise<Command> {
   const program = new Command('fd-broker')
     .description('Owns listening sockets and passes them, by name, to the processes that serve them.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -35,7 +38,8 @@ function program(env: Env): Command {
       writeErr: (text) => env.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'fd-broker: ')),
     })
-  for (const add of COMMANDS) {
+  for (const name of names) {
+    const add = await COMMANDS[name]!()
     add(program, env).exitOverride().configureOutput(program.configureOutput()).helpOption('-h, --help', 'show help')
   }
   return program

@@ -37,7 +37,7 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
     variables: fake.variables ?? {},
     uid: fake.uid ?? 1000,
     now: () => fake.now ?? 0,
-    connect: (socket) => {
+    connect: async (socket) => {
       ran.sockets.push(socket)
       ran.open++
       return { ...fake.broker, close: async () => void ran.open-- } as unknown as Broker
@@ -45,7 +45,7 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
     programLeases: () => {
       throw new Error('this command line acquires nothing')
     },
-    start: () => ({ argv: [], fds: [] }) as unknown as ReturnType<Env['start']>,
+    start: async () => ({ argv: [], fds: [] }) as unknown as Awaited<ReturnType<Env['start']>>,
     become: () => {
       throw new Error('this command line becomes nothing')
     },

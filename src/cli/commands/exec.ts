@@ -44,8 +44,8 @@ export function addExec(program: Command, env: Env): Command {
     .option('--drain-signal <signal>', `${DRAIN_SIGNALS.join(', ')} (default: TERM)`, parseSignal)
     .addHelpText('after', HELP)
     .action(async (names: string[], words: string[], options: ExecOptions, command: Command) => {
-      const start = env.start()
-      const broker = env.programLeases(command.optsWithGlobals<{ socket?: string }>().socket)
+      const start = await env.start()
+      const broker = await env.programLeases(command.optsWithGlobals<{ socket?: string }>().socket)
       try {
         const leases = await acquireAll(broker, names, options, env)
         refuseMisfits(leases, options)
@@ -53,7 +53,7 @@ export function addExec(program: Command, env: Env): Command {
         const environment = programEnvironment(leases, options.as, env.variables)
         resetSignals(start)
         await broker.detach()
-        env.become({ start, words: words.length, fds: leases.flatMap((lease) => lease.take()), ...environment })
+        await env.become({ start, words: words.length, fds: leases.flatMap((lease) => lease.take()), ...environment })
       } finally {
         await broker.close()
       }
