@@ -17,6 +17,8 @@ export interface Env {
   variables: NodeJS.ProcessEnv
   uid: number
   now(): number
+  /** The secret for token: rules, from --token-file. */
+  token: string | undefined
   connect(socket: string | undefined): Promise<Broker>
   signals: Signals
   /** Leases for the program that this process becomes. */
@@ -28,11 +30,16 @@ export interface Env {
 
 export function processEnv(): Env {
   const watched = new Set<NodeJS.WriteStream>()
+  const reach = (socket: string | undefined) => ({
+    timeout: 2000,
+    ...(socket === undefined ? {} : { socket }),
+    ...(env.token === undefined ? {} : { token: env.token }),
+  })
   const watch = (stream: NodeJS.WriteStream, end: () => void) => {
     if (!watched.has(stream)) watched.add(stream.on('error', (error) => onClosedPipe(error, end)))
     return stream
   }
-  return {
+  const env: Env = {
     // Only when it is used: Node sets O_NONBLOCK on a pipe as soon as it is looked at, and the parent may share it.
     get stdout() {
       return watch(process.stdout, () => process.exit())
@@ -43,9 +50,10 @@ export function processEnv(): Env {
     variables: process.env,
     uid: process.getuid?.() ?? -1,
     now: Date.now,
+    token: undefined,
     connect: async (socket) => {
       const { connect } = await import('../client/index.ts')
-      return connect({ client: 'fd-broker', timeout: 2000, ...(socket === undefined ? {} : { socket }) })
+      return connect({ client: 'fd-broker', ...reach(socket) })
     },
     signals: {
       onStop: (stop) => onSignals(['SIGTERM', 'SIGINT'], (signal) => stop(signal as StopSignal)),
@@ -54,11 +62,12 @@ export function processEnv(): Env {
     },
     programLeases: async (socket) => {
       const { ProgramLeases } = await import('../client/program-leases.ts')
-      return new ProgramLeases({ client: 'fd-broker exec', timeout: 2000, ...(socket === undefined ? {} : { socket }) })
+      return new ProgramLeases({ client: 'fd-broker exec', ...reach(socket) })
     },
     start: async () => (await import('../sys/index.ts')).startOf(process.env),
     become: async (program) => (await import('../sys/index.ts')).become(program),
   }
+  return env
 }
 
 /** `fd-broker events | head -1`: the reader has what it wanted. */

@@ -7,6 +7,7 @@ import { COMMANDS, commandOf } from './commands.ts'
 import type { Env } from './env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
 import { printable } from './printable.ts'
+import { readTokenFile } from './token-file.ts'
 
 /** Runs one command line; resolves to its exit status. Never throws. */
 export async function run(argv: readonly string[], env: Env): Promise<number> {
@@ -29,6 +30,11 @@ export async function buildProgram(env: Env, names: readonly string[]): Promise<
       '--socket <path>',
       'control socket of the broker (default: $FD_BROKER_SOCKET, else the system’s, else yours)',
     )
+    .option('--token-file <path>', 'file with the secret for token: rules (default: $FD_BROKER_TOKEN itself)')
+    .hook('preAction', (command) => {
+      const { tokenFile } = command.opts<{ tokenFile?: string }>()
+      if (tokenFile !== undefined) env.token = readTokenFile(tokenFile)
+    })
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .addHelpText('after', EXAMPLES)

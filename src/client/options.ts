@@ -18,7 +18,7 @@ export interface ConnectOptions {
   reconnect?: boolean | undefined
   /** What this program calls itself, for the broker's log: at most 128 bytes. */
   client?: string | undefined
-  /** The secret that a `token:NAME` rule of the broker's policy asks for. */
+  /** The secret that a `token:NAME` rule of the broker's policy asks for. Default: FD_BROKER_TOKEN, if it is set. */
   token?: string | undefined
 }
 

@@ -134,6 +134,6 @@ export class Session {
 }
 
 /** Absent keys, not undefined ones: msgpackr has no plain value for undefined. */
-function introduction({ client, token }: ConnectOptions): Introduction {
+function introduction({ client, token = process.env['FD_BROKER_TOKEN'] || undefined }: ConnectOptions): Introduction {
   return { ...(client !== undefined && { client }), ...(token !== undefined && { token }) }
 }

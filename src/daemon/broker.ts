@@ -6,7 +6,7 @@ import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, P
 import type { ErrorCode } from '../protocol/errors.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
-import type { Counters, Host } from './host.ts'
+import type { Counters, Host, Introduction } from './host.ts'
 import type { Log } from './log.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
@@ -16,6 +16,7 @@ import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { Timers } from './timers.ts'
+import { hashToken } from './tokens.ts'
 import { UndeclaredCopies } from './undeclared.ts'
 import { UserNames } from './user-names.ts'
 
@@ -77,9 +78,9 @@ export class Broker implements SessionHost, Host {
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
     session.admin = this.rights.isAdmin(session)
-    if (!session.admin && !this.quotas.connected(peer.uid)) {
+    session.counted = !session.admin && this.quotas.connected(peer.uid)
+    if (!session.admin && !session.counted) {
       this.log.warn({ uid: peer.uid, pid: peer.pid }, 'connection closed: max_connections_per_uid')
-      session.overQuota = true
       return session.close()
     }
     session.helloTimer = setTimeout(() => {
@@ -99,10 +100,16 @@ export class Broker implements SessionHost, Host {
     }
   }
 
-  greeted(session: Session, client: string | undefined): void {
+  greeted(session: Session, { client, token }: Introduction): void {
     session.greeted = true
     session.client = client
     clearTimeout(session.helloTimer)
+    if (token === undefined) return
+    session.token = hashToken(token)
+    session.admin = this.rights.isAdmin(session)
+    if (!session.admin || !session.counted) return
+    session.counted = false
+    this.quotas.disconnected(session.peer.uid)
   }
 
   request(session: Session, id: number, body: Record<string, unknown>, floats: readonly string[]): void {
@@ -141,7 +148,7 @@ export class Broker implements SessionHost, Host {
     this.subscribers.delete(session)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
-    if (session.admin || session.overQuota) return
+    if (!session.counted) return
     // Leases that outlive it cost what a connection costs: a process, a descriptor.
     const uncount = () => this.quotas.disconnected(session.peer.uid)
     if (!this.processBound.outlives(session.id, uncount)) uncount()

@@ -16,6 +16,12 @@ export interface Counters {
   refusals: Partial<Record<ErrorCode, number>>
 }
 
+/** What a peer says of itself with hello. */
+export interface Introduction {
+  client?: string
+  token?: string
+}
+
 export interface Host {
   readonly registry: Registry
   readonly sockets: Sockets
@@ -31,7 +37,7 @@ export interface Host {
   readonly startedAt: number
   /** Puts an event to the core and performs what it decides. */
   step(event: CoreEvent): void
-  greeted(session: Session, client: string | undefined): void
+  greeted(session: Session, introduction: Introduction): void
   holderOf(session: Session): HolderInfo
   /** Answers with a name's sockets and their descriptors. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string): void

@@ -5,6 +5,7 @@ import type { Rule } from '../core/types.ts'
 import type { Config } from './config/model.ts'
 import type { Processes } from './processes.ts'
 import type { Session } from './session.ts'
+import { tokensOf } from './tokens.ts'
 
 /** Admins may do what viewers may; what `any` may do is decided per name. */
 export type Right = 'any' | 'viewer' | 'admin'
@@ -31,10 +32,11 @@ export class Rights {
   }
 
   /** Reads /proc only when a rule asks for what is there. */
-  satisfies(rules: readonly Rule[], { peer, process }: Session): boolean {
+  satisfies(rules: readonly Rule[], { peer, process, token }: Session): boolean {
     const { exe, cgroup } = this.needsOf(rules)
     const facts = exe || cgroup ? this.processes.facts(process) : {}
-    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups })
+    const tokens = token === undefined ? [] : tokensOf(token, this.config.tokens)
+    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups, tokens })
   }
 
   private needsOf(rules: readonly Rule[]): Needs {

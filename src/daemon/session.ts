@@ -25,8 +25,10 @@ export class Session {
   admin = false
   /** Set by the host before it closes a peer that does not read. */
   cutOff = false
-  /** Set by the host: it was not counted among its uid's connections. */
-  overQuota = false
+  /** Set by the host while it is counted among its uid's connections. */
+  counted = false
+  /** SHA-256 of the secret that came with hello. */
+  token: Buffer | undefined
   client: string | undefined
   closed = false
   helloTimer: NodeJS.Timeout | undefined

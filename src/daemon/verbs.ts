@@ -68,7 +68,7 @@ function hello(broker: Host, session: Session, id: number, request: Requests['he
     const message = `this broker does not speak version ${request.version} of the protocol; use ${SUPPORTED_VERSIONS.join(' or ')}`
     return session.refuse(id, 'VERSION', message, { supported: SUPPORTED_VERSIONS })
   }
-  broker.greeted(session, request.client)
+  broker.greeted(session, request)
   session.answer(id, {
     version: PROTOCOL_VERSION,
     broker: `fd-broker/${VERSION}`,

@@ -44,6 +44,8 @@ export interface DaemonOptions {
   sockets: string
   /** More keys of [broker]. */
   broker?: string
+  /** Of the config file; with [tokens] nobody else may read it. */
+  mode?: number
   directory?: string
   uid?: number
   env?: NodeJS.ProcessEnv
@@ -55,11 +57,11 @@ export interface DaemonOptions {
 
 export function writeConfig(
   directory: string,
-  { sockets, broker = '' }: Pick<DaemonOptions, 'sockets' | 'broker'>,
+  { sockets, broker = '', mode = 0o644 }: Pick<DaemonOptions, 'sockets' | 'broker' | 'mode'>,
 ): string {
   const config = join(directory, 'broker.toml')
   const text = `[broker]\ncontrol = "{dir}/control.sock"\n${broker}\n${sockets}`
-  writeFileSync(config, text.replaceAll('{dir}', directory), { mode: 0o644 })
+  writeFileSync(config, text.replaceAll('{dir}', directory), { mode })
   return config
 }
 

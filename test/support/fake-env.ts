@@ -37,6 +37,7 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
     variables: fake.variables ?? {},
     uid: fake.uid ?? 1000,
     now: () => fake.now ?? 0,
+    token: undefined,
     connect: async (socket) => {
       ran.sockets.push(socket)
       ran.open++

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Accounts } from '../../core/rule-text.ts'
 import { systemAccounts } from '../accounts.ts'
+import type { Tokens } from './build-tokens.ts'
 
 /** All that reading a config needs of the host. */
 export interface ConfigEnv {
@@ -9,6 +10,8 @@ export interface ConfigEnv {
   /** XDG_RUNTIME_DIR, where a user's broker has its control socket. */
   runtimeDir?: string | undefined
   accounts: Accounts
+  /** Of the file itself, once they are read: rules may name them. */
+  tokens?: Tokens
   /** net.core.somaxconn, where it is known. */
   somaxconn?: number | undefined
 }

@@ -18,7 +18,7 @@ function file(content: string | Uint8Array, mode = 0o644): string {
 const OTHER = 1000
 
 describe('the config file', () => {
-  it('is read as UTF-8', () => expect(readConfigFile(file('# ü'), OTHER)).toEqual({ text: '# ü' }))
+  it('is read as UTF-8', () => expect(readConfigFile(file('# ü'), OTHER)).toMatchObject({ text: '# ü' }))
 
   it('is named, with how to make one, when it is missing', () => {
     expect(readConfigFile(join(directory, 'none'), OTHER)).toEqual({
@@ -54,7 +54,7 @@ describe('the config file', () => {
     const path = file('', 0o664)
     expect(readConfigFile(path, 0)).toEqual({ fault: `can be written by others than its owner; chmod go-w ${path}` })
     expect(readConfigFile(file('', 0o646), 0)).toHaveProperty('fault')
-    expect(readConfigFile(path, OTHER)).toEqual({ text: '' })
+    expect(readConfigFile(path, OTHER)).toMatchObject({ text: '' })
   })
 
   it.runIf(process.getuid?.() === 0)(
@@ -62,7 +62,7 @@ describe('the config file', () => {
     () => {
       const path = file('')
       execFileSync('chown', ['65534', path])
-      expect(readConfigFile(path, 0)).toEqual({
+      expect(readConfigFile(path, 0)).toMatchObject({
         text: '',
         warning: `belongs to uid 65534, who thus decides for root; chown root ${path}`,
       })

@@ -1,8 +1,15 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { FILE_MAX } from './limits.ts'
 
+export interface ConfigText {
+  text: string
+  /** Permission bits of the file. */
+  mode: number
+  warning?: string
+}
+
 /** The text of a config file, or what is wrong with the file itself and how to mend it. */
-export function readConfigFile(path: string, uid: number): { text: string; warning?: string } | { fault: string } {
+export function readConfigFile(path: string, uid: number): ConfigText | { fault: string } {
   let fd: number
   try {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
@@ -18,8 +25,10 @@ export function readConfigFile(path: string, uid: number): { text: string; warni
     if (uid === 0 && (stat.mode & 0o022) !== 0)
       return { fault: `can be written by others than its owner; chmod go-w ${path}` }
     const content = decode(readAtMost(fd, FILE_MAX + 1))
-    if ('fault' in content || uid !== 0 || stat.uid === 0) return content
-    return { ...content, warning: `belongs to uid ${stat.uid}, who thus decides for root; chown root ${path}` }
+    if ('fault' in content) return content
+    const read = { ...content, mode: stat.mode & 0o777 }
+    if (uid !== 0 || stat.uid === 0) return read
+    return { ...read, warning: `belongs to uid ${stat.uid}, who thus decides for root; chown root ${path}` }
   } catch (error) {
     return { fault: `cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})` }
   } finally {

@@ -21,6 +21,9 @@ export const ADDRESSES_MAX = 1024
 /** Every grant walks the list. */
 export const RULES_MAX = 256
 
+/** Each is compared with the secret of a hello. */
+export const TOKENS_MAX = 1024
+
 /** A timer counts its milliseconds in 31 bits; whole hours are easier to say. */
 export const LONGEST_MS = Math.floor(MILLISECONDS_MAX / 3_600_000) * 3_600_000
 export const LONGEST_WHY = 'a timer counts milliseconds in 31 bits'

@@ -3,12 +3,14 @@
 import type { NameConfig, Rule } from '../../core/types.ts'
 import type { Address } from '../../protocol/address.ts'
 import type { SocketOptions } from '../../protocol/socket-options.ts'
+import type { Tokens } from './build-tokens.ts'
 
 export interface Config {
   /** The path as it was given. */
   file: string
   broker: BrokerModel
   names: Map<string, NameModel>
+  tokens: Tokens
 }
 
 export interface BrokerModel {

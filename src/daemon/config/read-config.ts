@@ -3,6 +3,7 @@
 import { nameFault } from '../../protocol/names.ts'
 import { buildBroker } from './build-broker.ts'
 import { buildName } from './build-name.ts'
+import { buildTokens } from './build-tokens.ts'
 import { checkOverlaps, type PlacedClaim } from './check-overlaps.ts'
 import type { ConfigEnv } from './config-env.ts'
 import { readConfigFile } from './config-file.ts'
@@ -22,8 +23,15 @@ export function readConfig(file: string, env: ConfigEnv): ConfigResult {
   const read = readConfigFile(file, env.uid)
   if ('fault' in read) return { faults: [{ file, message: read.fault }], warnings: [] }
   const result = parseConfig(read.text, file, env)
+  if ('config' in result && result.config.tokens.size > 0 && (read.mode & 0o044) !== 0)
+    return { faults: [{ file, key: ['tokens'], message: exposed(file, read.mode) }], warnings: result.warnings }
   if (read.warning !== undefined) result.warnings.unshift({ file, severity: 'warning', message: read.warning })
   return result
+}
+
+function exposed(file: string, mode: number): string {
+  const readers = (mode & 0o004) !== 0 ? 'everyone' : 'its group'
+  return `${readers} may read this file, and what the secrets are checked against; chmod go-r ${file}`
 }
 
 /** The same for a text that is in memory already; `file` is what the complaints call it. */
@@ -32,8 +40,10 @@ export function parseConfig(text: string, file: string, env: ConfigEnv): ConfigR
   if ('fault' in parsed) return { faults: [parsed.fault], warnings: [] }
   const report = new Report(file, keyLines(text))
   const tables = readRoot(parsed.table, report)
-  const broker = buildBroker(tables.broker, env, report)
-  const names = readNames(tables.sockets, broker, env, report)
+  const tokens = buildTokens(parsed.table.tokens ?? {}, report)
+  const known = { ...env, tokens }
+  const broker = buildBroker(tables.broker, known, report)
+  const names = readNames(tables.sockets, broker, known, report)
   const { faults, warnings } = report
   if (faults.length > 0) return { faults, warnings }
   if (names.size === 0)
@@ -42,7 +52,7 @@ export function parseConfig(text: string, file: string, env: ConfigEnv): ConfigR
       severity: 'warning',
       message: 'has no names, so workers have nothing to ask for; add [sockets.NAME]',
     })
-  return { config: { file, broker, names }, warnings }
+  return { config: { file, broker, names, tokens }, warnings }
 }
 
 const ROOT = ['broker', 'sockets', 'tokens']
@@ -50,12 +60,7 @@ const ROOT = ['broker', 'sockets', 'tokens']
 function readRoot(root: Table, report: Report): { broker: Table; sockets: Table } {
   for (const key of Object.keys(root))
     if (!ROOT.includes(key))
-      report.fault([key], `unknown key${didYouMean(key, ROOT, 'a config has [broker] and [sockets.NAME]')}`)
-  if (Object.hasOwn(root, 'tokens'))
-    report.fault(
-      ['tokens'],
-      'not in this version: remove the table and use what the kernel tells, such as user: or unit:',
-    )
+      report.fault([key], `unknown key${didYouMean(key, ROOT, 'a config has [broker], [sockets.NAME] and [tokens]')}`)
   const table = (key: 'broker' | 'sockets', header: string): Table => {
     const value = Object.hasOwn(root, key) ? root[key] : {}
     if (isTable(value)) return value

@@ -10,11 +10,8 @@ describe('tables', () => {
       'broker.toml:1:9: sockets.web: must be a table; write [sockets.NAME] and the keys of the name below it',
     ],
     ['[sockets.web]', 'broker.toml:1:10: sockets.web: has no listen; add one, such as listen = "tcp://127.0.0.1:8080"'],
-    [
-      '[tokens]\na = "sha256:0"',
-      'broker.toml:1:2: tokens: not in this version: remove the table and use what the kernel tells, such as user: or unit:',
-    ],
-    ['colour = 1', 'broker.toml:1:1: colour: unknown key; a config has [broker] and [sockets.NAME]'],
+    ['tokens = 1', 'broker.toml:1:1: tokens: must be a table; write [tokens] and NAME = "sha256:…" below it'],
+    ['colour = 1', 'broker.toml:1:1: colour: unknown key; a config has [broker], [sockets.NAME] and [tokens]'],
     [
       '[sockets."a:b"]\nlisten = "tcp://127.0.0.1:1"',
       'broker.toml:1:10: sockets."a:b": the name must begin with a letter or digit and hold only letters, digits and . _ @ / -; choose another',
@@ -110,7 +107,7 @@ describe('values', () => {
     ['allow = "any"', 'allow: "any" is not a list; write ["…"] with a rule in each'],
     [
       'allow = ["token:x user:root"]',
-      'allow[0]: token: conditions are not in this version: use what the kernel tells, such as user:, group:, exe: or unit:',
+      'allow[0]: there is no token "x"; add it to [tokens]; `fd-broker token new x` makes it',
     ],
     ['allow = [""]', 'allow[0]: the rule is empty: name a condition, such as user:www-data or any'],
     [
