@@ -1,11 +1,13 @@
 import { dirname } from 'node:path'
-import { type Address, formatAddress, type UnixAddress } from '../protocol/address.ts'
+import { type Address, formatAddress, type InetAddress, type UnixAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
-import { addon, constants as c, type SocketName } from './addon.ts'
-import { OwnedFd } from './owned-fd.ts'
+import { addon, constants as c } from './addon.ts'
+import { bindBeside, openAnchor } from './anchor.ts'
+import { bind, boundPort, listens, makeSocket } from './make-socket.ts'
+import type { OwnedFd } from './owned-fd.ts'
 import { requireApplicable, setSocketOptions } from './socket-option-rows.ts'
 import { describeOwner, findSocketOwner } from './socket-owner.ts'
-import { setInt, socketCookie } from './sockopt.ts'
+import { socketCookie } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 import * as unixPath from './unix-path.ts'
 
@@ -13,6 +15,8 @@ const { EACCES, EADDRINUSE, EADDRNOTAVAIL, ENODEV, EPERM } = c.errno
 
 export interface BoundSocket {
   readonly fd: OwnedFd
+  /** What keeps the port of a TCP or UDP socket; see anchor.ts. */
+  readonly anchor: OwnedFd | undefined
   /** With the real port. */
   readonly address: Address
   readonly cookie: string
@@ -23,57 +27,8 @@ export interface BoundSocket {
 /** What undoes the steps so far, should a later one fail. */
 type Undo = (() => void)[]
 
-const kinds = {
-  tcp: c.SOCK_STREAM,
-  udp: c.SOCK_DGRAM,
-  unix: c.SOCK_STREAM,
-  'unix-dgram': c.SOCK_DGRAM,
-  'unix-seqpacket': c.SOCK_SEQPACKET,
-  vsock: c.SOCK_STREAM,
-} as const
-
 /** Another process may take the port between the kernel's choice and our explicit bind. */
 const PORT_ATTEMPTS = 16
-
-function nameOf(address: Address): SocketName {
-  switch (address.type) {
-    case 'tcp':
-    case 'udp': {
-      const family = address.family === 6 ? c.AF_INET6 : c.AF_INET
-      const zone = address.zone === undefined ? '' : `%${address.zone}`
-      return { family, text: address.host + zone, port: address.port }
-    }
-    case 'vsock': {
-      const cid = address.cid === 'any' ? c.VMADDR_CID_ANY : address.cid
-      return { family: c.AF_VSOCK, text: String(cid), port: address.port || c.VMADDR_PORT_ANY }
-    }
-    default:
-      return { family: c.AF_UNIX, text: address.path, port: 0 }
-  }
-}
-
-function bind(fd: OwnedFd, address: Address): void {
-  const { family, text, port } = nameOf(address)
-  check(addon.bind(fd.fd, family, text, port), 'bind')
-}
-
-function boundPort(fd: OwnedFd): number {
-  const name = addon.getsockname(fd.fd)
-  if (typeof name === 'number') throw new SystemError(-name, 'getsockname')
-  return name.port
-}
-
-function makeSocket(address: Address, options: SocketOptions): OwnedFd {
-  const socket = new OwnedFd(check(addon.socket(nameOf(address).family, kinds[address.type], 0), 'socket'))
-  try {
-    if (address.type === 'tcp') setInt(socket.fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1)
-    setSocketOptions(socket.fd, address, options, 'before bind')
-    return socket
-  } catch (error) {
-    socket.close()
-    throw error
-  }
-}
 
 function bindPort<A extends Address>(address: A, options: SocketOptions): { socket: OwnedFd; address: A } {
   const socket = makeSocket(address, options)
@@ -134,34 +89,59 @@ function bindUnix(address: UnixAddress, options: SocketOptions, undo: Undo): { s
   return { socket, remove }
 }
 
-function listens(address: Address): boolean {
-  return kinds[address.type] !== c.SOCK_DGRAM
+interface Bound {
+  socket: OwnedFd
+  /** With the real port. */
+  address: Address
+  anchor?: OwnedFd | undefined
+  remove?: () => void
 }
 
-function open(address: Address, options: SocketOptions, backlog: number, undo: Undo): BoundSocket {
+/** What a new socket takes the place of. Both are there for a while, and its port is free at no moment. */
+export type Replaced = Pick<BoundSocket, 'fd' | 'anchor'>
+
+function bindInet(address: InetAddress, options: SocketOptions, replaced: Replaced | undefined, undo: Undo): Bound {
+  const anchor = replaced?.anchor?.dup() ?? openAnchor(address, options)
+  if (!anchor) return address.port === 0 ? bindAnyPort(address, options) : bindPort(address, options)
+  undo.push(() => anchor.close())
+  const socket = makeSocket(address, options)
+  undo.push(() => socket.close())
+  bindBeside(anchor, socket, replaced?.fd, address, options)
+  return { socket, address: { ...address, port: boundPort(anchor) }, anchor }
+}
+
+function bindAddress(address: Address, options: SocketOptions, replaced: Replaced | undefined, undo: Undo): Bound {
+  if ('path' in address) return { ...bindUnix(address, options, undo), address }
+  if (address.type === 'vsock') return address.port === 0 ? bindAnyPort(address, options) : bindPort(address, options)
+  return bindInet(address, options, replaced, undo)
+}
+
+function open(
+  address: Address,
+  options: SocketOptions,
+  backlog: number,
+  replaced: Replaced | undefined,
+  undo: Undo,
+): BoundSocket {
   requireApplicable(options, address)
   const inet = address.type === 'tcp' || address.type === 'udp'
   const settled: SocketOptions = inet ? { ...options, bindIpv6Only: options.bindIpv6Only ?? 'both' } : options
-  const { socket, remove, bound } = bindAddress(address, settled, undo)
+  const { socket, remove, address: bound, anchor } = bindAddress(address, settled, replaced, undo)
   undo.push(() => socket.close())
   setSocketOptions(socket.fd, address, settled, 'after bind')
   if (listens(address)) check(addon.listen(socket.fd, backlog), 'listen')
   return {
     fd: socket,
+    anchor,
     address: bound,
     cookie: socketCookie(socket.fd),
     close: () => {
       if (socket.closed) return
-      remove()
+      remove?.()
       socket.close()
+      anchor?.close()
     },
   }
-}
-
-function bindAddress(address: Address, options: SocketOptions, undo: Undo) {
-  if ('path' in address) return { ...bindUnix(address, options, undo), bound: address }
-  const { socket, address: bound } = address.port === 0 ? bindAnyPort(address, options) : bindPort(address, options)
-  return { socket, bound, remove: () => {} }
 }
 
 /** What the reader can do about it. */
@@ -193,12 +173,18 @@ function explain(error: unknown, address: Address): unknown {
 
 /**
  * Binds an address with its options, and listens where the type listens. When a step fails, everything made so far is
- * undone, and the error names the address, the step or option, and the reason.
+ * undone, and the error names the address, the step or option, and the reason. `replaced`: the socket of the
+ * same address that this one takes the place of.
  */
-export function openSocket(address: Address, options: SocketOptions, backlog: number): BoundSocket {
+export function openSocket(
+  address: Address,
+  options: SocketOptions,
+  backlog: number,
+  replaced?: Replaced,
+): BoundSocket {
   const undo: Undo = []
   try {
-    return open(address, options, backlog, undo)
+    return open(address, options, backlog, replaced, undo)
   } catch (error) {
     const explained = explain(error, address)
     for (const step of undo.toReversed()) step()

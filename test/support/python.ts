@@ -27,11 +27,17 @@ def say(*words): print(*words, flush=True)
 def wait(): return sys.stdin.readline()
 `
 
-export function startPython(program: string, args: readonly string[] = [], uid?: number): Python {
+/** `fds`: descriptors of ours that it inherits as 3, 4… */
+export function startPython(
+  program: string,
+  args: readonly string[] = [],
+  uid?: number,
+  fds: readonly number[] = [],
+): Python {
   const ids = uid === undefined ? {} : { uid, gid: uid }
   const child = spawn('python3', ['-c', prelude + program, ...args], {
     ...ids,
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit', ...fds],
     cwd: '/',
   })
   running.add(child)
@@ -41,8 +47,8 @@ export function startPython(program: string, args: readonly string[] = [], uid?:
       resolve(code)
     })
   })
-  child.stdin.on('error', () => {})
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  child.stdin!.on('error', () => {})
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
   return {
     process: child,
     pid: child.pid!,
@@ -51,7 +57,7 @@ export function startPython(program: string, args: readonly string[] = [], uid?:
       if (done) throw new Error('python ended')
       return value
     },
-    write: (text) => child.stdin.write(`${text}\n`),
+    write: (text) => child.stdin!.write(`${text}\n`),
     exit: () => exited,
   }
 }

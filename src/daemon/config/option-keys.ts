@@ -88,7 +88,7 @@ export const OPTION_KEYS = {
   reuse_port: optional(flag(), {
     default: 'false',
     example: 'true',
-    doc: 'SO_REUSEPORT, so that other sockets of the same user may share the port',
+    doc: 'SO_REUSEPORT, so that other programs of the broker’s user may share the port; without it nobody may, root included',
   }),
   socket_user: optional(account('user'), {
     default: 'the broker’s user',
