@@ -86,7 +86,7 @@ export class Sockets {
 
   close(name: string): void {
     for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries()) {
-      this.kept.store.delete(socketKey(name, index))
+      unkeep(this.kept, socketKey(name, index))
       socket.close()
     }
     this.names.delete(name)
@@ -110,13 +110,13 @@ function openName(model: NameModel, kept: KeptDescriptors): Owned {
     for (const [index, address] of model.addresses.entries()) {
       const key = socketKey(model.core.name, index)
       const socket =
-        adoptKept(kept, key, address, model.backlog) ?? openSocket(address, optionsFor(model, address), model.backlog)
+        adoptKept(kept, key, address, model) ?? openSocket(address, optionsFor(model, address), model.backlog)
       sockets.push(socket)
-      kept.store.put(key, [socket.fd.fd])
+      keep(kept, key, socket)
     }
   } catch (error) {
     for (const [index, socket] of sockets.entries()) {
-      kept.store.delete(socketKey(model.core.name, index))
+      unkeep(kept, socketKey(model.core.name, index))
       socket.close()
     }
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
@@ -130,11 +130,31 @@ function openName(model: NameModel, kept: KeptDescriptors): Owned {
   return { model, sockets, descriptions }
 }
 
-function adoptKept(kept: KeptDescriptors, key: string, address: Address, backlog: number): BoundSocket | undefined {
+function anchorKey(key: string): string {
+  return `${key}.anchor`
+}
+
+function keep({ store }: KeptDescriptors, key: string, { fd, anchor }: BoundSocket): void {
+  store.put(key, [fd.fd])
+  if (anchor !== undefined) store.put(anchorKey(key), [anchor.fd])
+}
+
+function unkeep({ store }: KeptDescriptors, key: string): void {
+  store.delete(key)
+  store.delete(anchorKey(key))
+}
+
+function adoptKept(kept: KeptDescriptors, key: string, address: Address, model: NameModel): BoundSocket | undefined {
   const fds = kept.claim(key)
+  const anchors = kept.claim(anchorKey(key))
   const [fd, ...more] = fds
-  const adopted = fd && adoptSocket(fd, address, backlog)
-  if (adopted === undefined) kept.giveBack(key, fds)
-  else for (const extra of more) extra.close()
+  const [anchor, ...moreAnchors] = anchors
+  const adopted = fd && adoptSocket(fd, address, optionsFor(model, address), model.backlog, anchor)
+  if (adopted === undefined) {
+    kept.giveBack(key, fds)
+    kept.giveBack(anchorKey(key), anchors)
+  } else {
+    for (const extra of [...more, ...moreAnchors]) extra.close()
+  }
   return adopted
 }

@@ -2,7 +2,9 @@
 
 import { dirname } from 'node:path'
 import { type Address, formatAddress } from '../protocol/address.ts'
+import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants } from './addon.ts'
+import { anchorBeside } from './anchor.ts'
 import type { BoundSocket } from './listen.ts'
 import type { OwnedFd } from './owned-fd.ts'
 import { identifySocket } from './socket-identity.ts'
@@ -11,9 +13,15 @@ import * as unixPath from './unix-path.ts'
 
 /**
  * Takes `fd` for the socket of `address`, or leaves it alone and returns undefined when it is another. One that a holder shut
- * while nobody looked listens again.
+ * while nobody looked listens again. `anchor`: what was kept beside it; where nothing was, a TCP socket gets one.
  */
-export function adoptSocket(fd: OwnedFd, address: Address, backlog: number): BoundSocket | undefined {
+export function adoptSocket(
+  fd: OwnedFd,
+  address: Address,
+  options: SocketOptions,
+  backlog: number,
+  anchor?: OwnedFd,
+): BoundSocket | undefined {
   const { type, cookie, listening } = identifySocket(fd.fd)
   const bound = type === address.type ? boundAddress(fd, address) : undefined
   if (bound === undefined) return undefined
@@ -21,14 +29,19 @@ export function adoptSocket(fd: OwnedFd, address: Address, backlog: number): Bou
   if (!datagrams && !listening) check(addon.listen(fd.fd, backlog), 'listen')
   const path = 'path' in address && !unixPath.isAbstract(address.path) ? address.path : undefined
   const stats = path === undefined ? undefined : unixPath.lstat(path)
+  const inet = bound.type === 'tcp' || bound.type === 'udp' ? bound : undefined
+  const ownAnchor =
+    anchor ?? (inet && anchorBeside(fd, inet, { ...options, bindIpv6Only: options.bindIpv6Only ?? 'both' }))
   return {
     fd,
+    anchor: ownAnchor,
     address: bound,
     cookie,
     close: () => {
       if (fd.closed) return
       if (path !== undefined && stats?.isSocket()) unixPath.removePath(path, stats)
       fd.close()
+      ownAnchor?.close()
     },
   }
 }

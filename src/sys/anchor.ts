@@ -59,6 +59,26 @@ function settleTcp(anchor: OwnedFd): void {
   set(anchor, c.SO_REUSEADDR, 0)
 }
 
+/**
+ * An anchor for a TCP listener that somebody else bound. Root can still join it: the port's own record keeps the uid of the first
+ * bind. A UDP socket gets none, as an anchor that is bound later would get its datagrams.
+ */
+export function anchorBeside(listener: OwnedFd, address: InetAddress, options: SocketOptions): OwnedFd | undefined {
+  if (address.type === 'udp') return undefined
+  set(listener, c.SO_REUSEPORT, 1)
+  const anchor = makeSocket(address, options)
+  try {
+    disown(anchor, ownerOf(listener))
+    set(anchor, c.SO_REUSEPORT, 1)
+    bind(anchor, address)
+    settleTcp(anchor)
+    return anchor
+  } catch (error) {
+    anchor.close()
+    throw error
+  }
+}
+
 /** Binds a socket that makeSocket() made beside its anchor, and beside the one that it replaces. */
 export function bindBeside(
   anchor: OwnedFd,

@@ -37,7 +37,7 @@ it.each(['tcp://127.0.0.1:0', 'tcp://[::1]:0', 'udp://127.0.0.1:0', 'unix://@fd-
   (template) => {
     const text = template.replace('{dir}', scratch.path).replace('{pid}', String(process.pid))
     const socket = open(text)
-    const adopted = adoptSocket(socket.fd.dup(), parseAddress(text), 16)
+    const adopted = adoptSocket(socket.fd.dup(), parseAddress(text), {}, 16)
     expect(adopted).toMatchObject({ cookie: socket.cookie, address: socket.address })
     adopted?.close()
     socket.close()
@@ -51,7 +51,7 @@ it.each([
   ['tcp://127.0.0.1:0', 'tcp://[::1]:0'],
 ])('the socket of %s is not taken for %s', (is, wanted) => {
   const socket = open(is)
-  expect(adoptSocket(socket.fd, parseAddress(wanted), 16)).toBeUndefined()
+  expect(adoptSocket(socket.fd, parseAddress(wanted), {}, 16)).toBeUndefined()
   socket.close()
 })
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { parseAddress } from '../../src/protocol/address.ts'
 import type { SocketOptions } from '../../src/protocol/socket-options.ts'
 import { addon, constants as c, type SocketName } from '../../src/sys/addon.ts'
+import { adoptSocket } from '../../src/sys/adopt.ts'
 import { type BoundSocket, openSocket } from '../../src/sys/listen.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { setInt } from '../../src/sys/sockopt.ts'
@@ -156,4 +157,11 @@ it('a listener leaves the port to nobody between its shutdown and its next liste
   expect(() => open(`tcp://127.0.0.1:${port}`)).toThrow('EADDRINUSE')
   expect(addon.listen(fd.fd, 16)).toBe(0)
   expect(portOf(fd)).toBe(port)
+})
+
+it('a listener that somebody else bound gets an anchor: a holder cannot take its port any more', async () => {
+  const fd = bare(c.SOCK_STREAM, 1)
+  const adopted = adoptSocket(fd.dup(), parseAddress(`tcp://127.0.0.1:${portOf(fd)}`), {}, 16)!
+  opened.push(adopted)
+  expect(await thefts('tcp', fd)).toBe(0)
 })
