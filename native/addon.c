@@ -279,6 +279,7 @@ NAPI_MODULE_INIT()
   addon_add_poll(env, exports, addon);
   addon_add_notify(env, exports);
   addon_add_exec(env, exports);
+  addon_add_swap(env, exports);
   napi_set_named_property(env, exports, "constants", addon_constants(env));
   return exports;
 }

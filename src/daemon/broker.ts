@@ -11,6 +11,7 @@ import type { Log } from './log.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
+import { Replacements } from './replacements.ts'
 import { dispatch } from './requests.ts'
 import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
@@ -40,6 +41,7 @@ export class Broker implements SessionHost, Host {
   readonly processes: Processes
   readonly processBound: ProcessBound
   readonly rights: Rights
+  readonly replacements: Replacements
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
@@ -65,6 +67,7 @@ export class Broker implements SessionHost, Host {
       this.published({ event: 'undeclared', at: Date.now(), name, pids }),
     )
     this.rights = new Rights(config, this.processes)
+    this.replacements = new Replacements(this, log)
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
@@ -281,6 +284,7 @@ export class Broker implements SessionHost, Host {
     this.timers.stopAll()
     this.processBound.close()
     this.undeclared.close()
+    this.replacements.close()
     this.processes.close()
   }
 }

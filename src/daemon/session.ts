@@ -99,6 +99,11 @@ export class Session {
     if (ERRORS[code].closes) this.channel.discardAndClose()
   }
 
+  /** An event with descriptors, as answerList(): one for each entry of the array `key`, lent until this returns. */
+  tellList(event: Record<string, unknown>, key: string, fds: readonly number[]): void {
+    for (const part of encodeParts(event, key, true)) this.outbox.send(part.bytes, fds.slice(part.from, part.to))
+  }
+
   tell(event: object): void {
     this.outbox.send(encode(event))
   }

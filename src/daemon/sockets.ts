@@ -84,6 +84,17 @@ export class Sockets {
     this.restoreBacklog(name)
   }
 
+  /** Puts another socket in the place of one, which is the caller's from now on. */
+  replace(name: string, index: number, next: BoundSocket): BoundSocket {
+    const owned = this.names.get(name)
+    const old = owned?.sockets[index]
+    if (old === undefined) throw new Error(`${name} has no socket ${index}`)
+    const sockets = owned!.sockets.with(index, next)
+    this.names.set(name, { model: owned!.model, sockets, descriptions: describe(owned!.model, sockets) })
+    this.kept.store.put(socketKey(name, index), [next.fd.fd])
+    return old
+  }
+
   close(name: string): void {
     for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries()) {
       unkeep(this.kept, socketKey(name, index))
@@ -121,13 +132,16 @@ function openName(model: NameModel, kept: KeptDescriptors): Owned {
     }
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
   }
-  const descriptions = sockets.map((socket) => ({
-    type: socket.address.type,
-    address: formatAddress(socket.address),
-    backlog: model.backlog,
-    cookie: socket.cookie,
+  return { model, sockets, descriptions: describe(model, sockets) }
+}
+
+function describe({ backlog }: NameModel, sockets: readonly BoundSocket[]): SocketDescription[] {
+  return sockets.map(({ address, cookie }) => ({
+    type: address.type,
+    address: formatAddress(address),
+    backlog,
+    cookie,
   }))
-  return { model, sockets, descriptions }
 }
 
 function anchorKey(key: string): string {

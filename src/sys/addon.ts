@@ -13,7 +13,8 @@ type ConstantName =
   | `SO_${'REUSEPORT' | 'SNDBUF' | 'SNDBUFFORCE' | 'TIMESTAMP' | 'TIMESTAMPNS' | 'TYPE' | 'ATTACH_FILTER'}`
   | `SO_${'BINDTOIFINDEX' | 'BUSY_POLL' | 'DETACH_FILTER' | 'DONTROUTE' | 'GET_FILTER' | 'INCOMING_CPU'}`
   | `SO_${'MAX_PACING_RATE' | 'OOBINLINE' | 'PEEK_OFF' | 'RCVLOWAT' | 'RCVTIMEO' | 'SNDTIMEO' | 'TXTIME' | 'ZEROCOPY'}`
-  | 'SO_DETACH_REUSEPORT_BPF'
+  | `SO_${'ATTACH_REUSEPORT_CBPF' | 'DETACH_REUSEPORT_BPF'}`
+  | `EPOLL_CTL_${'ADD' | 'DEL'}`
   | `IP_${'FREEBIND' | 'MINTTL' | 'MTU_DISCOVER' | 'OPTIONS' | 'PKTINFO' | 'RECVERR' | 'TOS' | 'TRANSPARENT' | 'TTL'}`
   | `IPV6_${'FREEBIND' | 'MINHOPCOUNT' | 'RECVPKTINFO' | 'TCLASS' | 'TRANSPARENT' | 'UNICAST_HOPS' | 'V6ONLY'}`
   | `TCP_${'CONGESTION' | 'CORK' | 'DEFER_ACCEPT' | 'FASTOPEN' | 'INFO' | 'KEEPCNT' | 'KEEPIDLE' | 'KEEPINTVL'}`
@@ -202,6 +203,12 @@ export interface Addon {
     start: BigUint64Array,
     stdio: Uint8Array,
   ): number
+  /** dup3(2): `to` names what `from` names. */
+  dupOnto(from: number, to: number): number
+  /** `low` and `high`: the two halves of the data. */
+  epollCtl(epoll: number, operation: number, fd: number, events: number, low: number, high: number): number
+  /** `code`: classic BPF, 8 bytes an instruction. */
+  attachCbpf(fd: number, option: number, code: Uint8Array): number
   /** Fills `figures` with [rqueue, wqueue, shutdown, state]. */
   unixDiag(inode: number, figures: Uint32Array): number
 }

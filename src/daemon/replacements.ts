@@ -1,0 +1,74 @@
+// What happens when a name has other sockets than before: its holders hear of it, and the old ones leave.
+
+import { leasesOf, type Registry } from '../core/registry.ts'
+import type { CoreEvent } from '../core/types.ts'
+import type { BoundSocket } from '../sys/index.ts'
+import { LeavingSockets } from './leaving-sockets.ts'
+import type { Log } from './log.ts'
+import type { Session } from './session.ts'
+import type { Sockets } from './sockets.ts'
+
+/** What the broker lends to this part of it. */
+export interface ReplacementHost {
+  readonly registry: Registry
+  readonly sockets: Sockets
+  readonly sessions: ReadonlyMap<number, Session>
+  step(event: CoreEvent): void
+}
+
+export class Replacements {
+  readonly leaving: LeavingSockets
+  private readonly host: ReplacementHost
+  private readonly log: Log
+
+  constructor(host: ReplacementHost, log: Log) {
+    this.host = host
+    this.log = log
+    this.leaving = new LeavingSockets(log)
+  }
+
+  /** Puts `next`, which new clients come to already, in the place of a name's socket; the old one leaves. */
+  replace(name: string, index: number, next: BoundSocket): void {
+    const old = this.host.sockets.replace(name, index, next)
+    this.leave(name, [{ socket: old, replaced: true }])
+    this.tellHolders(name)
+  }
+
+  /** The name does not have these any more. */
+  leave(name: string, old: readonly { socket: BoundSocket; replaced: boolean }[]): void {
+    const timeout = this.host.registry.names.get(name)?.config.drainTimeout ?? 0
+    for (const { socket, replaced } of old) this.leaving.add({ name, socket, replaced, timeout })
+  }
+
+  /** Holders with a connection get all of the name's sockets; a program that was given its descriptors at its start has to go. */
+  tellHolders(name: string): void {
+    const found = this.host.registry.names.get(name)
+    if (found === undefined) return
+    const sockets = this.host.sockets.descriptions(name)
+    const fds = this.host.sockets.fds(name)
+    for (const { id, state, asked } of leasesOf(found)) {
+      if (state === 'draining') continue
+      if (asked.bind === 'process' || !this.tell(asked.connection, { event: 'replaced', lease: id, sockets }, fds))
+        this.host.step({ type: 'drain', target: { lease: id } })
+    }
+  }
+
+  private tell(connection: number, event: Record<string, unknown>, fds: readonly number[]): boolean {
+    const session = this.host.sessions.get(connection)
+    if (session === undefined) return false
+    try {
+      session.tellList(event, 'sockets', fds)
+      return true
+    } catch (error) {
+      this.log.warn(
+        { err: error, pid: session.peer.pid },
+        'the new descriptors could not be sent: the holder is drained',
+      )
+      return false
+    }
+  }
+
+  close(): void {
+    this.leaving.closeAll()
+  }
+}

@@ -1,0 +1,87 @@
+// A second socket for an address that has one, without a moment in which nobody has it.
+
+import { renameSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Address, formatAddress, type UnixAddress } from '../protocol/address.ts'
+import type { SocketOptions } from '../protocol/socket-options.ts'
+import { constants as c } from './addon.ts'
+import { type BoundSocket, openSocket } from './listen.ts'
+import { ReuseGroup, refuseNewcomers } from './reuse-group.ts'
+import { getInt, setInt } from './sockopt.ts'
+import * as unixPath from './unix-path.ts'
+
+/** Why a second socket cannot have the address while the first one lives; undefined when it can. */
+export function replaceFault(address: Address): string | undefined {
+  if (address.type === 'vsock') return 'the kernel binds a vsock port once'
+  if ('path' in address && unixPath.isAbstract(address.path)) return 'the kernel binds an abstract name once'
+  return undefined
+}
+
+export interface Successor {
+  readonly socket: BoundSocket
+  /** From now on new clients come to it. Before, closing it loses nothing (of UDP: what came meanwhile). */
+  takeOver(): void
+}
+
+/** Opens the successor of `old`, which stays as it is. Throws as openSocket() does, and leaves nothing then. */
+export function openSuccessor(old: BoundSocket, options: SocketOptions, backlog: number): Successor {
+  const { address } = old
+  const fault = replaceFault(address)
+  if (fault !== undefined) throw new Error(`${formatAddress(address)} cannot have a new socket: ${fault}`)
+  if ('path' in address) return overPath(address, options, backlog)
+  return address.type === 'tcp' ? besideTcp(old, options, backlog) : besideUdp(old, options, backlog)
+}
+
+function besideTcp(old: BoundSocket, options: SocketOptions, backlog: number): Successor {
+  const group = ReuseGroup.of(old.fd)
+  group.hold()
+  const socket = openShared(old, c.SO_REUSEPORT, options, backlog)
+  const takeOver = () => {
+    if (sharesGroup(old, socket)) group.prefer(socket.fd)
+    else refuseNewcomers(old.fd.fd)
+  }
+  return { socket, takeOver }
+}
+
+/** Of sockets that are equally near, the one bound last gets what comes: the two need to meet in bind() only. */
+function besideUdp(old: BoundSocket, options: SocketOptions, backlog: number): Successor {
+  const before = getInt(old.fd.fd, c.SOL_SOCKET, c.SO_REUSEADDR)
+  try {
+    const socket = openShared(old, c.SO_REUSEADDR, options, backlog)
+    setInt(socket.fd.fd, c.SOL_SOCKET, c.SO_REUSEADDR, before)
+    return { socket, takeOver: () => {} }
+  } finally {
+    setInt(old.fd.fd, c.SOL_SOCKET, c.SO_REUSEADDR, before)
+  }
+}
+
+/** Two sockets may have one port when both say so. */
+function openShared({ fd, address }: BoundSocket, name: number, options: SocketOptions, backlog: number): BoundSocket {
+  setInt(fd.fd, c.SOL_SOCKET, name, 1)
+  const shares = { level: c.SOL_SOCKET, name, value: 1 }
+  return openSocket(address, { ...options, sockopt: [...(options.sockopt ?? []), shares] }, backlog)
+}
+
+/** Bound beside its path and renamed over it: connect() finds the one or the other. It keeps the name that it was bound to. */
+function overPath(address: UnixAddress, options: SocketOptions, backlog: number): Successor {
+  const { path } = address
+  const beside = join(dirname(path), `.${process.hrtime.bigint().toString(36).slice(-6)}`)
+  const socket = openSocket({ ...address, path: beside }, options, backlog)
+  const bound = unixPath.lstat(beside)
+  const close = () => {
+    if (socket.fd.closed) return
+    if (bound) unixPath.removePath(path, bound)
+    socket.close()
+  }
+  return { socket: { ...socket, address, close }, takeOver: () => renameSync(beside, path) }
+}
+
+/** Whether two TCP listeners of one port share its new connections; those of different reach do not (inet_reuseport_add_sock). */
+export function sharesGroup(a: BoundSocket, b: BoundSocket): boolean {
+  if (a.address.type !== 'tcp' || b.address.type !== 'tcp' || a.address.family !== b.address.family) return false
+  return a.address.family === 4 || ipv6Only(a) === ipv6Only(b)
+}
+
+function ipv6Only({ fd }: BoundSocket): number {
+  return getInt(fd.fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY)
+}

@@ -1,0 +1,118 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { parseAddress } from '../../src/protocol/address.ts'
+import type { SocketOptions } from '../../src/protocol/socket-options.ts'
+import { addon } from '../../src/sys/addon.ts'
+import { endListener } from '../../src/sys/end-listener.ts'
+import { type BoundSocket, openSocket } from '../../src/sys/listen.ts'
+import { openSuccessor } from '../../src/sys/replace-socket.ts'
+import { ReuseGroup } from '../../src/sys/reuse-group.ts'
+import { atEnd } from '../support/cleanup.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+import { useScratch } from '../support/scratch.ts'
+
+forbidLeaks()
+const scratch = useScratch()
+
+function open(address: string, options: SocketOptions = {}): BoundSocket {
+  const socket = openSocket(parseAddress(address), options, 128)
+  atEnd(() => socket.close())
+  return socket
+}
+
+function succeed(old: BoundSocket, options: SocketOptions = {}) {
+  const successor = openSuccessor(old, options, 128)
+  atEnd(() => successor.socket.close())
+  return successor
+}
+
+async function connect(count: number, to: net.NetConnectOpts): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const socket = net.connect(to)
+    await once(socket, 'connect')
+    atEnd(() => socket.destroy())
+  }
+}
+
+/** Accepts all that waits. */
+function accepted({ fd }: BoundSocket): number {
+  addon.setNonblock(fd.fd, 1)
+  for (let count = 0; ; count++) {
+    const one = addon.accept(fd.fd)
+    if (one < 0) return count
+    addon.close(one)
+  }
+}
+
+describe.each([
+  ['tcp://127.0.0.1:0', '127.0.0.1'],
+  ['tcp://[::1]:0', '::1'],
+])('the successor of %s', (address, host) => {
+  it('gets no client before it takes over, and every client after', async () => {
+    const old = open(address, { reusePort: true })
+    const { port } = old.address as { port: number }
+    const { socket, takeOver } = succeed(old, { reusePort: true })
+    await connect(20, { host, port })
+    expect([accepted(old), accepted(socket)]).toEqual([20, 0])
+    takeOver()
+    await connect(20, { host, port })
+    expect([accepted(old), accepted(socket)]).toEqual([0, 20])
+  })
+
+  it('gets every client after the old one is shut, and so does its own successor', async () => {
+    const old = open(address, { reusePort: true })
+    const { port } = old.address as { port: number }
+    const first = succeed(old)
+    first.takeOver()
+    const second = succeed(first.socket)
+    second.takeOver()
+    await connect(10, { host, port })
+    expect([accepted(old), accepted(first.socket), accepted(second.socket)]).toEqual([0, 0, 10])
+    endListener(old.fd.fd)
+    ReuseGroup.of(old.fd).leave(old.fd)
+    await connect(10, { host, port })
+    expect([accepted(first.socket), accepted(second.socket)]).toEqual([0, 10])
+    endListener(first.socket.fd.fd)
+    ReuseGroup.of(first.socket.fd).leave(first.socket.fd)
+    await connect(10, { host, port })
+    expect(accepted(second.socket)).toBe(10)
+  })
+
+  it('without steering, an old listener that nobody accepts from goes on taking its share', async () => {
+    const old = open(address, { reusePort: true })
+    const { port } = old.address as { port: number }
+    const { socket } = succeed(old, { reusePort: true })
+    ReuseGroup.of(old.fd).release()
+    await connect(40, { host, port })
+    const shares = [accepted(old), accepted(socket)]
+    expect(shares[0]! + shares[1]!).toBe(40)
+    expect(Math.min(...shares)).toBeGreaterThan(0)
+  })
+})
+
+it('the successor of a Unix listener is there without a moment in which connect() fails, and the old queue stays', async () => {
+  const path = scratch.at('web.sock')
+  const old = open(`unix://${path}`)
+  await connect(3, { path })
+  const { socket, takeOver } = succeed(old)
+  takeOver()
+  await connect(4, { path })
+  expect([accepted(old), accepted(socket)]).toEqual([3, 4])
+  old.close()
+  await connect(1, { path })
+  expect(accepted(socket)).toBe(1)
+})
+
+it('a successor that is given up leaves the old one as it was', async () => {
+  const path = scratch.at('web.sock')
+  const old = open(`unix://${path}`)
+  succeed(old).socket.close()
+  await connect(1, { path })
+  expect(accepted(old)).toBe(1)
+})
+
+it('an abstract name cannot have a second socket, and the error says so', () => {
+  const old = open('unix://@fd-broker-test-successor')
+  expect(() => openSuccessor(old, {}, 1)).toThrow('the kernel binds an abstract name once')
+})
