@@ -31,6 +31,7 @@ void addon_add_closer(napi_env env, napi_value exports, struct addon *addon);
 void addon_add_notify(napi_env env, napi_value exports);
 void addon_add_exec(napi_env env, napi_value exports);
 void addon_add_swap(napi_env env, napi_value exports);
+void addon_add_scan(napi_env env, napi_value exports);
 void addon_free_closer(struct addon *addon);
 
 #endif

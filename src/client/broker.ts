@@ -5,7 +5,15 @@ import { within } from './abort.ts'
 import { acquire } from './acquire.ts'
 import { type BrokerEvent, EventFeed } from './events.ts'
 import type { Lease } from './lease.ts'
-import type { Abortable, AcquireOptions, ConnectOptions, DrainOptions, DrainTarget, PauseOptions } from './options.ts'
+import type {
+  Abortable,
+  AcquireOptions,
+  ConnectOptions,
+  DrainOptions,
+  DrainTarget,
+  HoldersOptions,
+  PauseOptions,
+} from './options.ts'
 import { Session } from './session.ts'
 
 const CLOSE_PATIENCE = 1000
@@ -43,9 +51,13 @@ export class Broker {
     return message.sockets as NameView[]
   }
 
-  /** The leases on `name`, or on all names. NOT_FOUND, or DENIED for who may not list. */
-  async holders(name?: string, options: Abortable = {}): Promise<HolderView[]> {
-    const { message } = await this.#session.ask('holders', name === undefined ? {} : { name }, options)
+  /**
+   * The leases on `name`, or on all names, and then the processes that have a socket open without one (`lease` is null; with
+   * `undeclared: false` they are not looked for). NOT_FOUND, or DENIED for who may not list.
+   */
+  async holders(name?: string, { undeclared, ...options }: HoldersOptions = {}): Promise<HolderView[]> {
+    const asked = { ...(name !== undefined && { name }), ...(undeclared !== undefined && { undeclared }) }
+    const { message } = await this.#session.ask('holders', asked, options)
     return message.holders as HolderView[]
   }
 

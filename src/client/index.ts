@@ -3,13 +3,28 @@ import type { ConnectOptions } from './options.ts'
 
 export type { ErrorCode } from '../protocol/errors.ts'
 export { BrokerError } from '../protocol/errors.ts'
-export type { HolderView, NameView, SocketDescription, SocketFigures } from '../protocol/messages.ts'
+export type {
+  HolderView,
+  LeaseView,
+  NameView,
+  SocketDescription,
+  SocketFigures,
+  UndeclaredView,
+} from '../protocol/messages.ts'
 export type { Stats } from './broker.ts'
 export type { BrokerEvent } from './events.ts'
 export type { Lease, LeaseState, ReadyResult } from './lease.ts'
 export type { DrainReason, EndReason, LeaseDrain, LeaseEnded, LeaseEvents } from './lease-events.ts'
 export type { Server } from './listening.ts'
-export type { Abortable, AcquireOptions, ConnectOptions, DrainOptions, DrainTarget, PauseOptions } from './options.ts'
+export type {
+  Abortable,
+  AcquireOptions,
+  ConnectOptions,
+  DrainOptions,
+  DrainTarget,
+  HoldersOptions,
+  PauseOptions,
+} from './options.ts'
 export type { ServeEnd, ServeOptions, ServeResult } from './serving.ts'
 export type { Broker }
 

@@ -59,6 +59,11 @@ export interface DrainOptions extends Abortable {
   timeout?: number | undefined
 }
 
+export interface HoldersOptions extends Abortable {
+  /** Also look for processes that have a socket open without a lease. Default true. */
+  undeclared?: boolean | undefined
+}
+
 export interface PauseOptions extends Abortable {
   drain?: boolean | undefined
 }

@@ -82,7 +82,7 @@ describe('the holders', () => {
     world.step({ type: 'drain', target: { lease: old } })
     const views = holdersView(world.registry)
     expect(views.map(({ lease }) => lease)).toEqual([old, api, next])
-    const person = { uid: 33, gid: 33, user: 'www-data', command: 'node', generation: 'g1' }
+    const person = { uid: 33, gid: 33, user: 'www-data', generation: 'g1' }
     expect(views).toEqual([
       {
         ...person,
@@ -103,7 +103,6 @@ describe('the holders', () => {
         pid: 1002,
         state: 'granted',
         since: began,
-        unit: 'api.service',
         status: 'warm',
       },
       { ...person, lease: next, name: 'web', process: 3, pid: 1003, state: 'granted', since: began },

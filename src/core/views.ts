@@ -1,48 +1,20 @@
 // What viewers see. The shell adds what only it knows: the sockets, and the states `lost` and `repaired`.
 
+import type { LeaseView, NameView } from '../protocol/messages.ts'
 import { hasHolder, type Lease, leasesOf, type Name, type Registry } from './registry.ts'
 import type { ProcessKey } from './types.ts'
 import { countWaiting } from './waiting.ts'
 
-export type NameState = 'paused' | 'handing-over' | 'saturated' | 'idle' | 'ok'
+export type CoreNameView = Omit<NameView, 'sockets'>
 
-export interface NameView {
-  name: string
-  mode: 'shared' | 'exclusive'
-  state: NameState
-  /** The label of the current generation. */
-  generation: string
-  holders: { granted: number; ready: number; draining: number }
-  waiting: number
-  /** While an exclusive name is handed over: the pid that waits to accept, and the pids that it waits for. */
-  handingOverTo?: number
-  waitingFor?: number[]
-}
+/** `process`: for the shell, which knows more of it. */
+export type CoreLeaseView = Omit<LeaseView, 'command' | 'unit' | 'container'> & { process: ProcessKey }
 
-export interface HolderView {
-  lease: number
-  name: string
-  /** For the shell, which knows more of the process. */
-  process: ProcessKey
-  pid: number
-  uid: number
-  gid: number
-  user: string
-  command: string
-  unit?: string
-  generation: string
-  state: 'granted' | 'ready' | 'draining'
-  since: number
-  deadline?: number
-  label?: string
-  status?: string
-}
-
-export function listView(registry: Registry, only?: string): NameView[] {
+export function listView(registry: Registry, only?: string): CoreNameView[] {
   return select(registry, only).map(viewName)
 }
 
-export function holdersView(registry: Registry, only?: string): HolderView[] {
+export function holdersView(registry: Registry, only?: string): CoreLeaseView[] {
   const leases = select(registry, only).flatMap((name) => [...leasesOf(name)])
   return leases.map(viewLease).sort((a, b) => a.lease - b.lease)
 }
@@ -53,7 +25,7 @@ function select({ names }: Registry, only: string | undefined): Name[] {
   return name ? [name] : []
 }
 
-function viewName(name: Name): NameView {
+function viewName(name: Name): CoreNameView {
   const successor = [...name.unsettled][0]
   return {
     name: name.config.name,
@@ -67,7 +39,7 @@ function viewName(name: Name): NameView {
 }
 
 /** The first that applies. A standby that waits for an exclusive name is that name's normal life, not saturation. */
-function stateOf(name: Name): NameState {
+function stateOf(name: Name): NameView['state'] {
   if (name.paused) return 'paused'
   if (name.unsettled.size > 0) return 'handing-over'
   if (name.config.mode === 'shared' && name.lanes.size > 0) return 'saturated'
@@ -93,7 +65,7 @@ function formerPids(name: Name, successor: Lease): number[] {
   return former.map(({ holder }) => holder.pid)
 }
 
-function viewLease(lease: Lease): HolderView {
+function viewLease(lease: Lease): CoreLeaseView {
   const { id, holder, generation, state, since, draining, asked, status } = lease
   return {
     lease: id,
@@ -103,10 +75,8 @@ function viewLease(lease: Lease): HolderView {
     uid: holder.uid,
     gid: holder.gid,
     user: holder.user,
-    command: holder.command,
-    ...(holder.unit !== undefined && { unit: holder.unit }),
     generation: generation!.label,
-    state: state as HolderView['state'],
+    state: state as LeaseView['state'],
     since,
     ...(draining && { deadline: draining.deadline }),
     ...(asked.label !== undefined && { label: asked.label }),

@@ -130,10 +130,18 @@ export class Broker implements SessionHost, Host {
       const refusal = dispatch(this, session, id, body, floats)
       if (refusal !== undefined) this.refuse(session, id, refusal.code, refusal.message)
     } catch (error) {
-      // A fault of ours in one peer's request must not take the others' sockets down.
-      this.log.error({ err: error, pid: session.peer.pid, op: body['op'] }, 'a request failed')
-      this.refuse(session, id, 'SYSTEM', 'the broker failed at this request; its log says how')
+      this.failed(session, id, error)
     }
+  }
+
+  later(session: Session, id: number, work: Promise<void>): void {
+    work.catch((error: unknown) => this.failed(session, id, error))
+  }
+
+  /** A fault of ours in one peer's request must not take the others' sockets down. */
+  private failed(session: Session, id: number, error: unknown): void {
+    this.log.error({ err: error, pid: session.peer.pid }, 'a request failed')
+    if (!session.closed) this.refuse(session, id, 'SYSTEM', 'the broker failed at this request; its log says how')
   }
 
   refuse(session: Session, id: number, code: ErrorCode, message: string, details?: Record<string, unknown>): void {

@@ -38,6 +38,8 @@ export interface Host {
   /** Puts an event to the core and performs what it decides. */
   step(event: CoreEvent): void
   greeted(session: Session, introduction: Introduction): void
+  /** Work that answers the request later; when it fails, that is the answer. */
+  later(session: Session, id: number, work: Promise<void>): void
   holderOf(session: Session): HolderInfo
   /** Answers with a name's sockets and their descriptors. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string): void

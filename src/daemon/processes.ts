@@ -1,7 +1,7 @@
 // The processes behind the control connections, each watched once through its pidfd, whatever number of connections it has.
 
 import type { ProcessKey } from '../core/types.ts'
-import { type Peer, type ProcessFacts, ProcessWatch, processFacts, SystemError } from '../sys/index.ts'
+import { isAlive, type Peer, type ProcessFacts, ProcessWatch, processFacts, SystemError } from '../sys/index.ts'
 
 interface Entry {
   key: ProcessKey
@@ -86,6 +86,12 @@ export class Processes {
   /** False once the process has ended: a connection that it left to a child speaks for nobody. */
   alive(key: ProcessKey): boolean {
     return this.entries.get(key)?.alive ?? false
+  }
+
+  /** Asks the kernel: what was read of its pid before is its own. */
+  livesStill(key: ProcessKey): boolean {
+    const entry = this.entries.get(key)
+    return entry?.alive === true && entry.peer.pidfd !== undefined && isAlive(entry.peer.pidfd)
   }
 
   /** What /proc says of the process now; empty when it has ended. */

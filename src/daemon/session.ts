@@ -3,11 +3,12 @@
 
 import type { ConnectionId, ProcessKey } from '../core/types.ts'
 import { decodeRequest } from '../protocol/decode.ts'
-import { encode, encodeParts } from '../protocol/encode.ts'
+import { encode, encodeInSteps, encodeParts } from '../protocol/encode.ts'
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts'
 import { IN_FLIGHT_MAX, REQUEST_MAX } from '../protocol/limits.ts'
 import { Channel, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
 import { Outbox } from './outbox.ts'
+import { inSlices } from './slices.ts'
 
 export interface SessionHost {
   /** A request that is well formed as a packet; the host answers it through the session, now or later. */
@@ -91,6 +92,14 @@ export class Session {
     for (const part of encodeParts({ id, ok: true, ...body }, key, fds !== undefined)) {
       this.outbox.send(part.bytes, fds?.slice(part.from, part.to))
     }
+  }
+
+  /** A long answer without descriptors, while others are served between its slices. */
+  async answerInSlices(id: number, body: Record<string, unknown>, key: string): Promise<void> {
+    await inSlices(encodeInSteps({ id, ok: true, ...body }, key), (bytes) => {
+      if (bytes !== undefined && !this.closed) this.outbox.send(bytes)
+    })
+    this.inFlight.delete(id)
   }
 
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {

@@ -60,6 +60,12 @@ export class Sockets {
     return this.fds(name).flatMap((fd) => inodeOf(fd) ?? [])
   }
 
+  /** The name of every socket, by its inode; of one name only. */
+  byInode(only?: string): Map<number, string> {
+    const names = only === undefined ? [...this.names.keys()] : [only]
+    return new Map(names.flatMap((name) => this.inodes(name).map((inode) => [inode, name] as const)))
+  }
+
   /** Read from the kernel when asked. */
   figures(name: string): SocketFigures[] {
     return (this.names.get(name)?.sockets ?? []).map((socket) => ({

@@ -2,14 +2,12 @@
 // holder may still have the socket open. Whoever has is named by an event, looked for when the grant has long gone out.
 
 import { hasHolder, leasesOf, type Registry } from '../core/registry.ts'
-import { parentOf, processesWith } from '../sys/index.ts'
+import { scanProcesses } from '../sys/index.ts'
+import { ancestorsOf, ownProcesses } from './own-processes.ts'
 import type { Sockets } from './sockets.ts'
 
 /** A process that ends closes its descriptors within this time, and a worker that gave its lease back does too. */
 const LOOK_AFTER_MS = 200
-
-/** Deeper than any supervisor's tree of workers. */
-const ANCESTORS_MOST = 16
 
 export class UndeclaredCopies {
   private readonly registry: Registry
@@ -33,16 +31,24 @@ export class UndeclaredCopies {
   }
 
   private async look(name: string): Promise<void> {
-    const pids = await processesWith(new Set(this.sockets.inodes(name)))
+    const found = [...(await scanProcesses(this.sockets.inodes(name)))]
     if (!this.timers.delete(name)) return
+    const own = ownProcesses()
     const declared = this.declared(name)
-    const undeclared = pids.filter((pid) => !descendsFrom(pid, declared))
-    if (undeclared.length > 0) this.found(name, undeclared)
+    const undeclared = found.filter(({ pid, parent }) => {
+      if (own.pids.has(pid) || parent === own.keeper || declared.has(pid)) return false
+      return ![...ancestorsOf(pid)].some((ancestor) => declared.has(ancestor))
+    })
+    if (undeclared.length > 0)
+      this.found(
+        name,
+        undeclared.map(({ pid }) => pid),
+      )
   }
 
-  /** The broker, and who has a lease now; what they started shares their lease. */
+  /** Who has a lease now; what they started shares their lease. */
   private declared(name: string): Set<number> {
-    const pids = new Set([process.pid])
+    const pids = new Set<number>()
     const known = this.registry.names.get(name)
     if (known !== undefined && hasHolder(known)) for (const { holder } of leasesOf(known)) pids.add(holder.pid)
     return pids
@@ -52,13 +58,4 @@ export class UndeclaredCopies {
     for (const timer of this.timers.values()) clearTimeout(timer)
     this.timers.clear()
   }
-}
-
-function descendsFrom(pid: number, ancestors: ReadonlySet<number>): boolean {
-  let at: number | undefined = pid
-  for (let steps = 0; at !== undefined && at > 1 && steps < ANCESTORS_MOST; steps++) {
-    if (ancestors.has(at)) return true
-    at = parentOf(at)
-  }
-  return false
 }

@@ -2,14 +2,15 @@
 // before, by the protocol's table), right, existence, act, answer. Verbs of the protocol that have no row are UNSUPPORTED.
 
 import { ownLiveLease } from '../core/own-lease.ts'
-import { listView } from '../core/views.ts'
 import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
+import { didYouMean } from '../protocol/suggest.ts'
 import { VERSION } from '../protocol/version.ts'
+import { holderViews } from './holders.ts'
 import type { Host } from './host.ts'
 import type { Right } from './rights.ts'
 import type { Session } from './session.ts'
-import { holderViews, nameViews, statistics } from './views.ts'
+import { nameViews, statistics } from './views.ts'
 
 interface Verb<O extends Op> {
   right: Right
@@ -35,7 +36,7 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   sockets: { right: 'any', handle: sockets },
   list: {
     right: 'viewer',
-    handle: (broker, session, id) => session.answerList(id, { sockets: nameViews(broker) }, 'sockets'),
+    handle: (broker, session, id) => broker.later(session, id, list(broker, session, id)),
   },
   holders: { right: 'viewer', handle: holders },
   stats: {
@@ -113,11 +114,19 @@ function sockets(broker: Host, session: Session, id: number, request: Requests['
   broker.sendSockets(session, id, {}, lease.name.config.name)
 }
 
-function holders(broker: Host, session: Session, id: number, { name }: Requests['holders']): void {
-  if (name !== undefined && listView(broker.registry, name).length === 0) {
-    return session.refuse(id, 'NOT_FOUND', `there is no name ${name}; \`fd-broker list\` shows those there are`)
+async function list(broker: Host, session: Session, id: number): Promise<void> {
+  await session.answerInSlices(id, { sockets: await nameViews(broker) }, 'sockets')
+}
+
+function holders(broker: Host, session: Session, id: number, asked: Requests['holders']): void {
+  const { name } = asked
+  const { names } = broker.registry
+  if (name !== undefined && !names.has(name)) {
+    const remedy = didYouMean(name, names.keys(), '`fd-broker list` shows those there are')
+    return session.refuse(id, 'NOT_FOUND', `there is no name ${name}${remedy}`)
   }
-  session.answerList(id, { holders: holderViews(broker, name) }, 'holders')
+  const answer = async () => session.answerInSlices(id, { holders: await holderViews(broker, asked) }, 'holders')
+  broker.later(session, id, answer())
 }
 
 function drain(broker: Host, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {

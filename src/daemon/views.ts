@@ -1,23 +1,12 @@
-// What `list`, `holders` and `stats` show: the core's leases beside what the kernel says at the moment of asking.
+// What `list` and `stats` show: the core's figures beside what the kernel says at the moment of asking.
 
-import { holdersView, listView } from '../core/views.ts'
-import type { HolderView, NameView } from '../protocol/messages.ts'
+import { listView } from '../core/views.ts'
+import type { NameView } from '../protocol/messages.ts'
 import type { Host } from './host.ts'
+import { mapInSlices } from './slices.ts'
 
-export function nameViews(broker: Host): NameView[] {
-  return listView(broker.registry).map((view) => ({ ...view, sockets: broker.sockets.figures(view.name) }))
-}
-
-export function holderViews(broker: Host, name: string | undefined): HolderView[] {
-  return holdersView(broker.registry, name).map(({ process, ...view }) => {
-    const { command, unit } = broker.processes.facts(process)
-    return {
-      ...view,
-      user: broker.users.of(view.uid),
-      command: command ?? '',
-      ...(unit === undefined ? {} : { unit }),
-    }
-  })
+export function nameViews(broker: Host): Promise<NameView[]> {
+  return mapInSlices(listView(broker.registry), (view) => ({ ...view, sockets: broker.sockets.figures(view.name) }))
 }
 
 /** Counters since the start; `uptime` in milliseconds. */

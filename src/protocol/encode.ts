@@ -48,20 +48,50 @@ export function encodeParts(message: Record<string, unknown>, key: string, withF
   if (whole.length <= REPLY_MAX && !(withFds && items.length > FDS_PER_PACKET)) {
     return [{ bytes: whole, from: 0, to: items.length }]
   }
-  const slices = slice(items, REPLY_MAX - encode({ ...message, [key]: [] }).length - PART_OVERHEAD, withFds)
-  return slices.map(({ from, to }, index) => ({
-    bytes: encode({ ...message, [key]: items.slice(from, to), part: index + 1, parts: slices.length }),
-    from,
-    to,
-  }))
+  const sizes = items.map((item) => encode(item as object).length)
+  const slices = slice(sizes, roomBeside(message, key), withFds)
+  return slices.map((slice, index) => encodePart(message, key, slice, index + 1, slices.length))
 }
 
-function slice(items: readonly unknown[], room: number, withFds: boolean): { from: number; to: number }[] {
-  const slices: { from: number; to: number }[] = []
+/**
+ * The same for a long array that brings no descriptors, in steps that each take microseconds: a step without a packet yields
+ * undefined.
+ */
+export function* encodeInSteps(message: Record<string, unknown>, key: string): Generator<Uint8Array | undefined> {
+  const sizes: number[] = []
+  for (const item of message[key] as unknown[]) {
+    sizes.push(encode(item as object).length)
+    yield undefined
+  }
+  const slices = slice(sizes, roomBeside(message, key), false)
+  if (slices.length === 1) return yield encode(message)
+  for (const [index, slice] of slices.entries()) {
+    yield encodePart(message, key, slice, index + 1, slices.length).bytes
+  }
+}
+
+type Slice = Pick<Part, 'from' | 'to'>
+
+function roomBeside(message: Record<string, unknown>, key: string): number {
+  return REPLY_MAX - encode({ ...message, [key]: [] }).length - PART_OVERHEAD
+}
+
+function encodePart(
+  message: Record<string, unknown>,
+  key: string,
+  { from, to }: Slice,
+  part: number,
+  parts: number,
+): Part {
+  const items = (message[key] as unknown[]).slice(from, to)
+  return { bytes: encode({ ...message, [key]: items, part, parts }), from, to }
+}
+
+function slice(sizes: readonly number[], room: number, withFds: boolean): Slice[] {
+  const slices: Slice[] = []
   let from = 0
   let size = 0
-  for (const [at, item] of items.entries()) {
-    const length = encode(item as object).length
+  for (const [at, length] of sizes.entries()) {
     const full = size + length > room || (withFds && at - from === FDS_PER_PACKET)
     if (full && at > from) {
       slices.push({ from, to: at })
@@ -70,7 +100,7 @@ function slice(items: readonly unknown[], room: number, withFds: boolean): { fro
     }
     size += length
   }
-  slices.push({ from, to: items.length })
+  slices.push({ from, to: sizes.length })
   return slices
 }
 

@@ -65,7 +65,7 @@ const EXPECTED: Record<string, Verb> = {
   sockets: { lease: 'lease!' },
   reclaim: { lease: 'lease!', name: 'name!' },
   list: {},
-  holders: { name: 'name' },
+  holders: { name: 'name', undeclared: 'boolean' },
   stats: {},
   events: {},
   drain: { name: 'name', lease: 'lease', timeout: 'milliseconds' },

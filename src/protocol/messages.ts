@@ -27,7 +27,8 @@ export interface Requests {
   sockets: { lease: number }
   reclaim: { lease: number; name: string }
   list: Record<never, never>
-  holders: { name?: string }
+  /** `undeclared`: also look for processes that have a socket open without a lease. Default true. */
+  holders: { name?: string; undeclared?: boolean }
   stats: Record<never, never>
   events: Record<never, never>
   drain: { name?: string; lease?: number; timeout?: number }
@@ -71,16 +72,21 @@ export interface NameView {
   sockets: SocketFigures[]
 }
 
-/** One lease in `holders`. Times are milliseconds since the epoch. */
-export interface HolderView {
-  lease: number
+interface HolderProcess {
   name: string
   pid: number
   uid: number
   gid: number
   user: string
   command: string
+  /** The systemd unit, and the container's id or name, by the cgroup. */
   unit?: string
+  container?: string
+}
+
+/** One lease in `holders`. Times are milliseconds since the epoch. */
+export interface LeaseView extends HolderProcess {
+  lease: number
   generation: string
   state: 'granted' | 'ready' | 'draining'
   since: number
@@ -88,6 +94,18 @@ export interface HolderView {
   label?: string
   status?: string
 }
+
+/** A process that has a name's socket open without a lease: a child that inherited it, a holder that gave its lease back and kept it. */
+export interface UndeclaredView extends HolderProcess {
+  lease: null
+  generation: null
+  state: 'undeclared'
+  since: null
+  /** The lease of the ancestor that it has the socket from. */
+  inheritedFrom?: number
+}
+
+export type HolderView = LeaseView | UndeclaredView
 
 /** Says what a value must be, or undefined when it is that. */
 type Check = (value: unknown) => string | undefined
@@ -160,7 +178,7 @@ export const VERBS: { readonly [O in Op]: { readonly [K in keyof Requests[O]]-?:
   sockets: LEASE,
   reclaim: { ...LEASE, name: { check: name, required: true } },
   list: {},
-  holders: { name: { check: name } },
+  holders: { name: { check: name }, undeclared: { check: boolean } },
   stats: {},
   events: {},
   drain: {

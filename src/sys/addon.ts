@@ -209,6 +209,8 @@ export interface Addon {
   epollCtl(epoll: number, operation: number, fd: number, events: number, low: number, high: number): number
   /** `code`: classic BPF, 8 bytes an instruction. */
   attachCbpf(fd: number, option: number, code: Uint8Array): number
+  /** What /proc says of processes, read off the event loop: records as native/proc_scan.h gives them, or -errno. Both lists sorted. */
+  scanProcesses(inodes: BigUint64Array, pids: Int32Array): Promise<Uint8Array | number>
   /** Fills `figures` with [rqueue, wqueue, shutdown, state]. */
   unixDiag(inode: number, figures: Uint32Array): number
 }

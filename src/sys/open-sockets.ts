@@ -1,5 +1,4 @@
-import { opendirSync, readdirSync, readlinkSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
+import { opendirSync, readlinkSync } from 'node:fs'
 import { isAlive, type Peer } from './peer.ts'
 
 /** A process may have a million descriptors, and reading them all would stop the event loop. Those it began with are the first. */
@@ -10,24 +9,6 @@ export function openSocketsOf({ pid, pidfd }: Pick<Peer, 'pid' | 'pidfd'>): Set<
   if (!pidfd || pidfd.closed) return new Set()
   const inodes = socketInodes(pid)
   return isAlive(pidfd) ? inodes : new Set()
-}
-
-/** Processes looked at in one turn of the event loop. */
-const BATCH = 16
-
-/** Processes that have one of these sockets open, as far as we may look into them; all of the host are looked at. */
-export async function processesWith(inodes: ReadonlySet<number>): Promise<number[]> {
-  const found: number[] = []
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  for (const [index, pid] of pids.map(Number).entries()) {
-    if (index % BATCH === BATCH - 1) await setImmediate()
-    for (const inode of socketInodes(pid)) {
-      if (!inodes.has(inode)) continue
-      found.push(pid)
-      break
-    }
-  }
-  return found
 }
 
 function socketInodes(pid: number): Set<number> {

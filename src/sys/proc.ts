@@ -36,6 +36,11 @@ export function parentOf(pid: number): number | undefined {
   return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[4 - 3])
 }
 
+/** The program's name, cut by the kernel to 15 bytes. */
+export function nameOf(pid: number): string | undefined {
+  return readText(`/proc/${pid}/comm`)?.replace(/\n$/, '')
+}
+
 export function readProcess(pid: number): ProcessStatus | undefined {
   const stat = readText(`/proc/${pid}/stat`)
   const status = readText(`/proc/${pid}/status`)

@@ -29,6 +29,23 @@ export function unitOfCgroup(cgroup: string): string | undefined {
   return unit && units.test(unit) ? unit : undefined
 }
 
+/** docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, /docker/ID, /kubepods/…/ID: an id is 64 hex digits, shown by its first 12. */
+const containerId = /(?:^|[-:])([0-9a-f]{64})(?:\.scope)?$/
+/** systemd-nspawn and LXC name their containers. */
+const containerName = /^machine-(.+)\.scope$|^lxc\.payload\.(.+)$/
+
+/** The innermost container that a cgroup belongs to, as its engine lists it. */
+export function containerOfCgroup(cgroup: string): string | undefined {
+  for (const part of cgroup.split('/').reverse()) {
+    const id = containerId.exec(part)?.[1]
+    if (id !== undefined) return id.slice(0, 12)
+    const [, machine, lxc] = containerName.exec(part) ?? []
+    const name = machine ?? lxc
+    if (name !== undefined) return name.replace(/\\x2d/g, '-')
+  }
+  return undefined
+}
+
 export function parseCgroup(text: string): string | undefined {
   return /^0::(.*)$/m.exec(text)?.[1]
 }

@@ -108,6 +108,67 @@ holders.draining      0
   })
 })
 
+describe('a selection', () => {
+  const names = async (...argv: string[]) => {
+    const { status, stdout, stderr } = await runCli(['list', ...argv, '--json'], { broker })
+    return status === 0 ? JSON.parse(stdout).sockets.map(({ name }: NameView) => name) : stderr
+  }
+  const UNDECLARED: HolderView = {
+    lease: null,
+    name: 'a-much-longer-name/of.one',
+    pid: 12,
+    uid: 0,
+    gid: 0,
+    user: 'root',
+    command: 'sleep 1',
+    generation: null,
+    state: 'undeclared',
+    since: null,
+    inheritedFrom: 7,
+  }
+  const pids = async (...argv: string[]) => {
+    const all = { ...broker, holders: async () => [HOLDER, UNDECLARED] }
+    const { status, stdout, stderr } = await runCli(['holders', ...argv, '--json'], { broker: all })
+    return status === 0 ? JSON.parse(stdout).holders.map(({ pid }: HolderView) => pid) : stderr
+  }
+  const [WEB, LONG] = NAMES.map(({ name }) => name)
+
+  it('by names and globs shows what fits one of them', async () => {
+    expect(await names('web')).toEqual([WEB])
+    expect(await names('*.one', 'we?')).toEqual([WEB, LONG])
+    expect(await names('x*')).toEqual([])
+    expect(await names('.eb', 'w*')).toMatch(/there is no name ".eb"; did you mean "web"\?/)
+    expect(await pids('a-*', 'nothing*')).toEqual([12])
+    expect(await pids('wep', 'web')).toMatch(/NOT_FOUND: there is no name "wep"; did you mean "web"\?/)
+  })
+
+  it('by state and by user shows those', async () => {
+    expect(await names('--state', 'idle')).toEqual([LONG])
+    expect(await names('--user', 'www-data')).toEqual([WEB])
+    expect(await names('--user', '33')).toEqual([WEB])
+    expect(await names('--user', 'root')).toEqual([])
+    expect(await pids('--state', 'undeclared')).toEqual([12])
+    expect(await pids('--user', '33')).toEqual([41_237])
+  })
+
+  it('sorts figures from the largest and words from a to z, or the other way round', async () => {
+    expect(await names('--sort', 'name')).toEqual([LONG, WEB])
+    expect(await names('--sort', 'queue')).toEqual([WEB, LONG])
+    expect(await names('--sort', 'queue', '--reverse')).toEqual([LONG, WEB])
+    expect(await pids('--sort', 'pid')).toEqual([12, 41_237])
+    expect(await pids('--sort', 'lease')).toEqual([41_237, 12])
+  })
+
+  it.each([
+    [['list', '--state', 'idl'], /"idl" is none; did you mean "idle"\?/],
+    [['list', '--sort', 'size'], /"size" is none; use name, queue, drops/],
+    [['holders', '--state', 'ok'], /"ok" is none; use granted, ready/],
+  ])('%j is wrong usage, with what is meant', async (argv, message) => {
+    const { status, stderr } = await runCli(argv, { broker })
+    expect([status, stderr]).toEqual([100, expect.stringMatching(message)])
+  })
+})
+
 describe('--json', () => {
   const json = async (...argv: string[]) => {
     const { status, stdout } = await runCli([...argv, '--json'], { broker, isTTY: true })

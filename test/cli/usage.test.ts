@@ -16,8 +16,8 @@ describe('wrong usage exits 100, and says what is right:', () => {
     [['list', '--jsn'], /unknown option '--jsn'.*\n.*Did you mean --json\?/],
     [['serve', '--confg', 'x'], /Did you mean --config\?/],
     [['list', '--socket'], /--socket/],
-    [['list', 'web'], /too many arguments/],
-    [['holders', 'web', 'api'], /too many arguments/],
+    [['stats', 'web'], /too many arguments/],
+    [['resume', 'web', 'api'], /too many arguments/],
     [['serve', '--config'], /argument missing/],
     [['serve', '--log-level', 'loud', '--config', '/nonexistent'], /log-level.*\n?.*info/],
   ])('fd-broker %j', async (argv, words) => {

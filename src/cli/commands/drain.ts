@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { Broker } from '../../client/index.ts'
-import type { HolderView } from '../../protocol/messages.ts'
+import type { LeaseView } from '../../protocol/messages.ts'
 import type { Env } from '../env.ts'
 import { parseSeconds } from '../parse.ts'
 import { ask, printJson, type ReaderOptions, readerCommand } from '../reader.ts'
@@ -38,16 +38,17 @@ export function addDrain(program: Command, env: Env): Command {
   }
 }
 
-async function holdersOf(broker: Broker, target: Target): Promise<HolderView[]> {
-  const holders = await broker.holders('name' in target ? target.name : undefined)
-  return 'name' in target ? holders : holders.filter(({ lease }) => lease === target.lease)
+async function holdersOf(broker: Broker, target: Target): Promise<LeaseView[]> {
+  const views = await broker.holders('name' in target ? target.name : undefined, { undeclared: false })
+  const leases = views.filter((view) => view.lease !== null)
+  return 'name' in target ? leases : leases.filter(({ lease }) => lease === target.lease)
 }
 
 async function untilGone(
   broker: Broker,
   target: Target,
   leases: ReadonlySet<number>,
-  show: (left: HolderView[]) => void,
+  show: (left: LeaseView[]) => void,
 ): Promise<void> {
   for (let before = -1; ; await sleep(POLL_MS)) {
     const left = (await holdersOf(broker, target)).filter(({ lease }) => leases.has(lease))
@@ -57,7 +58,7 @@ async function untilGone(
   }
 }
 
-function showProgress(env: Env, left: readonly HolderView[]): void {
+function showProgress(env: Env, left: readonly LeaseView[]): void {
   const who = left.slice(0, 5).map(({ lease, pid, user }) => `lease ${lease} (pid ${pid}, ${user})`)
   const more = left.length > who.length ? ` and ${left.length - who.length} more` : ''
   env.stderr.write(`waiting for ${who.join(', ')}${more}\n`)

@@ -1,39 +1,81 @@
 import type { Command } from 'commander'
+import type { Broker } from '../../client/index.ts'
 import type { HolderView } from '../../protocol/messages.ts'
 import type { Env } from '../env.ts'
 import { ask, printJson, printTable, type ReaderOptions, readerCommand } from '../reader.ts'
+import { isGlob, isUser, oneOfOption, type SelectOptions, type SortKeys, selectNames, sortRows } from '../select.ts'
 import { type Column, formatDuration } from '../table.ts'
 
 const columns = (now: number): readonly Column<HolderView>[] => [
-  { heading: 'LEASE', align: 'right', cell: ({ lease }) => String(lease) },
+  { heading: 'LEASE', align: 'right', cell: ({ lease }) => String(lease ?? '-') },
   { heading: 'NAME', cell: ({ name }) => name },
   { heading: 'PID', align: 'right', cell: ({ pid }) => String(pid) },
   { heading: 'USER', cell: ({ user }) => user },
   { heading: 'COMMAND', cell: ({ command }) => shorten(command, 40) },
-  { heading: 'GENERATION', cell: ({ generation }) => generation },
-  { heading: 'STATE', cell: ({ state }) => state },
-  { heading: 'SINCE', align: 'right', cell: ({ since }) => formatDuration(now - since) },
+  { heading: 'GENERATION', cell: ({ generation }) => generation ?? '-' },
+  { heading: 'STATE', cell: state },
+  { heading: 'SINCE', align: 'right', cell: ({ since }) => (since === null ? '-' : formatDuration(now - since)) },
 ]
+
+/** `undeclared (from 7)`: a descendant of the holder of lease 7. */
+function state(view: HolderView): string {
+  if (view.lease !== null || view.inheritedFrom === undefined) return view.state
+  return `${view.state} (from ${view.inheritedFrom})`
+}
 
 function shorten(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`
 }
 
+const STATES = ['granted', 'ready', 'draining', 'undeclared']
+
+const SORT: SortKeys<HolderView> = {
+  lease: ({ lease }) => -(lease ?? Number.MAX_SAFE_INTEGER),
+  name: ({ name }) => name,
+  pid: ({ pid }) => -pid,
+  user: ({ user }) => user,
+  state: ({ state }) => STATES.indexOf(state) * -1,
+  since: ({ since }) => -(since ?? Number.MAX_SAFE_INTEGER),
+}
+
+interface HoldersOptions extends ReaderOptions, SelectOptions {}
+
 export function addHolders(program: Command, env: Env): Command {
-  const command = readerCommand('holders', 'who holds the sockets').argument('[name]', 'only the holders of this name')
+  const command = readerCommand('holders', 'who has the sockets, with a lease and without')
+    .argument('[name...]', 'only the holders of these names; * and ? stand for any characters and for one')
+    .option('--user <user>', 'only those of this user (name or uid)')
+    .addOption(oneOfOption('--state <state>', 'only those in this state', STATES))
+    .addOption(oneOfOption('--sort <key>', 'in this order', Object.keys(SORT)))
+    .option('--reverse', 'the other way round')
   return program.addCommand(command).commands.at(-1)!.addHelpText('after', HELP).action(action)
 
-  async function action(name: string | undefined, { json }: ReaderOptions): Promise<void> {
-    const holders = await ask(command, env, (broker) => broker.holders(name))
+  async function action(globs: string[], options: HoldersOptions): Promise<void> {
+    const { json, state, user } = options
+    const views = await ask(command, env, (broker) => holdersOf(broker, globs))
+    const chosen = views.filter(
+      (view) => (state === undefined || view.state === state) && (user === undefined || isUser(view, user)),
+    )
+    const holders = sortRows(chosen, SORT, options)
     if (json) return printJson(env, { holders })
     printTable(env, columns(env.now()), holders)
   }
 }
 
+/** The broker looks for one name cheaper than for all, and knows whether it exists. */
+async function holdersOf(broker: Broker, globs: readonly string[]): Promise<HolderView[]> {
+  const [first] = globs
+  if (first === undefined || (globs.length === 1 && !isGlob(first))) return broker.holders(first)
+  const names = (await broker.list()).map(({ name }) => name)
+  return selectNames(await broker.holders(), globs, names)
+}
+
 const HELP = `
-STATE is granted (has the socket), ready (serves) or draining (was asked to stop); SINCE is how long it has been so.
+STATE is granted (has the socket), ready (serves), draining (was asked to stop), or undeclared: the process has the socket open
+without a lease, from the holder of the lease that is named, or as a leak. SINCE is how long the lease has been so.
 The kernel says who holds a lease: pid and user are not the worker's own words.
 
 Examples:
   fd-broker holders
-  fd-broker holders web --json`
+  fd-broker holders web --json
+  fd-broker holders --state undeclared
+  fd-broker holders 'api/*' --user www-data --sort since`

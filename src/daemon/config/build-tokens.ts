@@ -1,9 +1,9 @@
 import { nameFault } from '../../protocol/names.ts'
+import { didYouMean } from '../../protocol/suggest.ts'
 import { quote } from './kind.ts'
 import { TOKENS_MAX } from './limits.ts'
 import { isTable } from './read-table.ts'
 import type { Report } from './report.ts'
-import { didYouMean } from './suggest.ts'
 
 /** SHA-256 of each token's secret, by the token's name. */
 export type Tokens = ReadonlyMap<string, Buffer>

@@ -1,6 +1,7 @@
 // TOML text → checked model. Nothing of the host is touched; the accounts are looked up.
 
 import { nameFault } from '../../protocol/names.ts'
+import { didYouMean } from '../../protocol/suggest.ts'
 import { buildBroker } from './build-broker.ts'
 import { buildName } from './build-name.ts'
 import { buildTokens } from './build-tokens.ts'
@@ -14,7 +15,6 @@ import type { BrokerModel, Config, NameModel } from './model.ts'
 import { parseToml } from './parse-toml.ts'
 import { isTable, type Table } from './read-table.ts'
 import { Report } from './report.ts'
-import { didYouMean } from './suggest.ts'
 
 export type ConfigResult = { config: Config; warnings: Fault[] } | { faults: Fault[]; warnings: Fault[] }
 

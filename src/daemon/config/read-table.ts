@@ -1,8 +1,8 @@
 import * as v from 'valibot'
+import { didYouMean } from '../../protocol/suggest.ts'
 import type { Key, Keys, Values } from './key.ts'
 import type { KeyPath } from './key-path.ts'
 import type { Report } from './report.ts'
-import { didYouMean } from './suggest.ts'
 
 export type Table = Readonly<Record<string, unknown>>
 

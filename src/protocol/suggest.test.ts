@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { levenshtein } from '../../protocol/levenshtein.ts'
+import { levenshtein } from './levenshtein.ts'
 import { didYouMean, suggest } from './suggest.ts'
 
 describe('levenshtein', () => {

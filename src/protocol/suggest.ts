@@ -1,4 +1,4 @@
-import { levenshtein } from '../../protocol/levenshtein.ts'
+import { levenshtein } from './levenshtein.ts'
 
 /** Longer words are nobody's typing error, and the distance costs their length squared. */
 const LONGEST = 64
@@ -10,7 +10,7 @@ export function suggest(word: string, known: Iterable<string>): string | undefin
   let best: string | undefined
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {
-    const distance = levenshtein(plain, candidate)
+    const distance = Math.min(levenshtein(plain, candidate), levenshtein(word, candidate))
     if (distance < least) {
       least = distance
       best = candidate

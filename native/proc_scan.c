@@ -1,0 +1,223 @@
+/*
+ * Who has a socket open: /proc/PID/fd of every process. All that is read of one process goes through one descriptor of its
+ * directory, so a recycled pid is never mixed in: after its end the directory reads ESRCH (proc(5)).
+ */
+#include "proc_scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+  /* A process may have a million descriptors. Those it began with, and so inherited, have the lowest numbers. */
+  DESCRIPTORS_MOST = 65536,
+  /* The inodes of one process that are told; a worker of more names than that is found all the same. */
+  INODES_MOST = 1024,
+  STATUS_MOST = 4096,
+  CGROUP_MOST = 4096,
+  /* The process itself chooses it, and it may be megabytes. */
+  CMDLINE_MOST = 4096,
+};
+
+struct entry {
+  uint64_t inode;
+  int64_t next;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+struct process {
+  int directory;
+  uint64_t inodes[INODES_MOST];
+  size_t inode_count;
+};
+
+static int reserve(struct proc_found *found, size_t more)
+{
+  if (found->room - found->length >= more)
+    return 0;
+  size_t room = found->room * 2 + more + 65536;
+  unsigned char *bytes = realloc(found->bytes, room);
+  if (!bytes)
+    return -ENOMEM;
+  found->bytes = bytes;
+  found->room = room;
+  return 0;
+}
+
+static int compare_inodes(const void *a, const void *b)
+{
+  uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+  return (left > right) - (left < right);
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+  int32_t left = *(const int32_t *)a, right = *(const int32_t *)b;
+  return (left > right) - (left < right);
+}
+
+static long number(const char *digits)
+{
+  long value = 0;
+  for (; *digits >= '0' && *digits <= '9'; digits++)
+    value = value * 10 + (*digits - '0');
+  return *digits == '\0' || *digits == ']' ? value : -1;
+}
+
+static void note(const struct proc_wanted *wanted, struct process *process, const char *link)
+{
+  static const char prefix[] = "socket:[";
+  if (strncmp(link, prefix, sizeof prefix - 1) != 0)
+    return;
+  uint64_t inode = (uint64_t)number(link + sizeof prefix - 1);
+  if (!bsearch(&inode, wanted->inodes, wanted->inode_count, sizeof inode, compare_inodes))
+    return;
+  for (size_t i = 0; i < process->inode_count; i++)
+    if (process->inodes[i] == inode)
+      return;
+  if (process->inode_count < INODES_MOST)
+    process->inodes[process->inode_count++] = inode;
+}
+
+/* A process that has gone, or that we may not look into (ptrace(2)), has nothing open as far as we can tell. */
+static void look(const struct proc_wanted *wanted, struct process *process)
+{
+  int fds = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fds < 0)
+    return;
+  _Alignas(struct entry) char buffer[32768];
+  size_t seen = 0;
+  long got;
+  while (seen < DESCRIPTORS_MOST && (got = syscall(SYS_getdents64, fds, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; at < got;) {
+      const struct entry *entry = (const struct entry *)(buffer + at);
+      at += entry->length;
+      seen++;
+      char link[64];
+      ssize_t length = entry->name[0] == '.' ? -1 : readlinkat(fds, entry->name, link, sizeof link - 1);
+      if (length < 0)
+        continue;
+      link[length] = '\0';
+      note(wanted, process, link);
+    }
+  }
+  close(fds);
+}
+
+static size_t slurp(int directory, const char *name, void *bytes, size_t most)
+{
+  int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return 0;
+  size_t length = 0;
+  ssize_t got;
+  while (length < most && (got = read(fd, (char *)bytes + length, most - length)) > 0)
+    length += (size_t)got;
+  close(fd);
+  return length;
+}
+
+static uint32_t append(struct proc_found *found, int directory, const char *name, size_t most)
+{
+  size_t length = slurp(directory, name, found->bytes + found->length, most);
+  found->length += length;
+  return (uint32_t)length;
+}
+
+/* The fields of a line of numbers: real, effective, saved, of the file system. */
+static uint32_t field(const char *status, const char *label, int skip)
+{
+  const char *line = strstr(status, label);
+  unsigned long first = 0, second = 0;
+  if (!line || sscanf(line + strlen(label), "%lu %lu", &first, &second) < 1)
+    return 0;
+  return (uint32_t)(skip ? second : first);
+}
+
+static bool identify(const struct process *process, struct proc_record *header)
+{
+  char status[STATUS_MOST];
+  size_t length = slurp(process->directory, "status", status, sizeof status - 1);
+  status[length] = '\0';
+  header->parent = field(status, "\nPPid:", 0);
+  header->uid = field(status, "\nUid:", 1);
+  header->gid = field(status, "\nGid:", 1);
+  return length > 0;
+}
+
+static int record(struct proc_found *found, const struct process *process, int32_t pid)
+{
+  struct proc_record header = {.pid = (uint32_t)pid, .inodes = (uint32_t)process->inode_count};
+  size_t inodes = process->inode_count * sizeof *process->inodes;
+  if (!identify(process, &header))
+    return 0;
+  if (reserve(found, sizeof header + inodes + CGROUP_MOST + CMDLINE_MOST) < 0)
+    return -ENOMEM;
+  size_t start = found->length;
+  memcpy(found->bytes + start + sizeof header, process->inodes, inodes);
+  found->length += sizeof header + inodes;
+  header.cgroup = append(found, process->directory, "cgroup", CGROUP_MOST);
+  header.cmdline = append(found, process->directory, "cmdline", CMDLINE_MOST);
+  memcpy(found->bytes + start, &header, sizeof header);
+  return 0;
+}
+
+static int scan_process(const struct proc_wanted *wanted, struct proc_found *found, int proc, const char *name)
+{
+  int32_t pid = (int32_t)number(name);
+  struct process process;
+  process.inode_count = 0;
+  process.directory = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (process.directory < 0)
+    return 0;
+  if (wanted->inode_count > 0)
+    look(wanted, &process);
+  bool named = bsearch(&pid, wanted->pids, wanted->pid_count, sizeof pid, compare_pids) != NULL;
+  int status = named || process.inode_count > 0 ? record(found, &process, pid) : 0;
+  close(process.directory);
+  return status;
+}
+
+static int scan_named(const struct proc_wanted *wanted, struct proc_found *found, int proc)
+{
+  int status = 0;
+  for (size_t i = 0; status == 0 && i < wanted->pid_count; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "%d", wanted->pids[i]);
+    status = scan_process(wanted, found, proc, name);
+  }
+  return status;
+}
+
+static int scan_all(const struct proc_wanted *wanted, struct proc_found *found, int proc)
+{
+  _Alignas(struct entry) char buffer[32768];
+  int status = 0;
+  long got = 0;
+  while (status == 0 && (got = syscall(SYS_getdents64, proc, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; status == 0 && at < got;) {
+      const struct entry *entry = (const struct entry *)(buffer + at);
+      at += entry->length;
+      if (entry->name[0] >= '1' && entry->name[0] <= '9')
+        status = scan_process(wanted, found, proc, entry->name);
+    }
+  }
+  return status == 0 && got < 0 ? -errno : status;
+}
+
+int proc_scan(const struct proc_wanted *wanted, struct proc_found *found)
+{
+  int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (proc < 0)
+    return -errno;
+  int status = wanted->inode_count > 0 ? scan_all(wanted, found, proc) : scan_named(wanted, found, proc);
+  close(proc);
+  return status;
+}

@@ -1,0 +1,74 @@
+// Who has a socket open, and who is behind a pid: read from /proc on another thread, since with thousands of processes the
+// event loop would stand for as long.
+
+import { addon } from './addon.ts'
+import { parseCgroup, parseCommand } from './process-facts.ts'
+import { SystemError } from './system-error.ts'
+
+export interface ScannedProcess {
+  pid: number
+  parent: number
+  uid: number
+  gid: number
+  /** Of the sockets looked for, those that it has open. */
+  inodes: number[]
+  cgroup: string | undefined
+  command: string
+}
+
+const HEADER = 7 * 4
+const INODE = 8
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
+/** One walk at a time: whoever waits on a peer's slow /proc keeps one thread of the pool, not all of them. */
+let last: Promise<unknown> = Promise.resolve()
+
+/**
+ * The processes that have one of these sockets open, as far as we may look into them (ptrace(2)), and those of `pids` that still
+ * live. Without inodes only `pids` are looked at.
+ */
+export async function scanProcesses(
+  inodes: Iterable<number>,
+  pids: Iterable<number> = [],
+): Promise<Iterable<ScannedProcess>> {
+  const wanted = BigUint64Array.from([...new Set(inodes)].map(BigInt)).sort()
+  const named = Int32Array.from(new Set(pids)).sort()
+  const turn = last.then(() => addon.scanProcesses(wanted, named))
+  last = turn.catch(() => {})
+  const found = await turn
+  if (typeof found === 'number') throw new SystemError(-found, 'reading /proc')
+  return records(found)
+}
+
+function* records(bytes: Uint8Array): Generator<ScannedProcess> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at < bytes.length; ) {
+    const [pid, parent, uid, gid, count, cgroupLength, commandLength] = words(view, at)
+    const sockets = at + HEADER
+    const cgroup = sockets + count * INODE
+    const command = cgroup + cgroupLength
+    const end = command + commandLength
+    yield {
+      pid,
+      parent,
+      uid,
+      gid,
+      inodes: Array.from({ length: count }, (_, index) =>
+        Number(view.getBigUint64(sockets + index * INODE, LITTLE_ENDIAN)),
+      ),
+      cgroup: parseCgroup(text(bytes, cgroup, command)),
+      command: parseCommand(text(bytes, command, end)),
+    }
+    at = end
+  }
+}
+
+type Header = [number, number, number, number, number, number, number]
+
+function words(view: DataView, at: number): Header {
+  return Array.from({ length: HEADER / 4 }, (_, index) => view.getUint32(at + index * 4, LITTLE_ENDIAN)) as Header
+}
+
+function text(bytes: Uint8Array, from: number, to: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('utf8')
+}

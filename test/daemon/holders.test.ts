@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { Asker, closeAll } from '../support/asker.ts'
+import { atEnd } from '../support/cleanup.ts'
+import { CLI, type Daemon, startDaemon, stopCleanly, until } from '../support/daemon.ts'
+import { run, start } from '../support/exec.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+
+forbidLeaks()
+
+const table = (name: string) => `[sockets.${name}]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n`
+const SOCKETS = table('web') + table('api')
+
+interface View {
+  lease: number | null
+  name: string
+  pid: number
+  state: string
+  inheritedFrom?: number
+  command: string
+}
+
+async function views(daemon: Daemon, ...args: string[]): Promise<View[]> {
+  const { stdout, stderr } = await run(daemon, [CLI, 'holders', ...args, '--json'], { file: process.execPath })
+  if (stdout === '') throw new Error(stderr)
+  return JSON.parse(stdout).holders
+}
+
+/** Ends a process that a program of the test left behind. */
+function endAlso(pid: number): void {
+  atEnd(() => {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
+  })
+}
+
+describe('holders', () => {
+  it('shows a child that inherited the socket as undeclared, with the lease that it has it from, as long as it runs', async () => {
+    const daemon = await startDaemon({ sockets: SOCKETS })
+    const program = start(daemon, ['exec', 'web', '--', 'sh', '-c', 'sleep 60 & echo $!; wait'])
+    await until(() => program.stdout().includes('\n'), 'the child runs')
+    const child = Number(program.stdout())
+    endAlso(child)
+
+    const [lease, copy, ...others] = await views(daemon)
+    expect(lease).toMatchObject({ name: 'web', pid: program.pid, state: 'granted' })
+    const expected = { lease: null, name: 'web', pid: child, state: 'undeclared', generation: null, since: null }
+    expect(copy).toMatchObject({
+      ...expected,
+      inheritedFrom: lease!.lease,
+      command: 'sleep 60',
+      uid: process.getuid!(),
+    })
+    expect(others).toEqual([])
+    expect(await views(daemon, 'api')).toEqual([])
+    const { stdout } = await run(daemon, [CLI, 'holders', '--state', 'undeclared'], { file: process.execPath })
+    expect(stdout.split('\n')[1]).toMatch(
+      new RegExp(`^ +-  web  +${child}  .+  -  +undeclared \\(from ${lease!.lease}\\) +-$`),
+    )
+
+    process.kill(child, 'SIGKILL')
+    await program.exit()
+    await until(async () => (await views(daemon)).length === 0, 'both have gone')
+    await stopCleanly(daemon)
+  })
+
+  it('shows what a holder kept when it gave its lease back, and not the broker, nor who has a lease', async () => {
+    const daemon = await startDaemon({ sockets: SOCKETS })
+    const asker = await Asker.connect(daemon.control)
+    const { message, fds } = await asker.received('acquire', { name: 'api' })
+    expect(await views(daemon)).toMatchObject([{ lease: message['lease'], pid: process.pid }])
+    await asker.ask('release', { lease: message['lease'] })
+    const [copy, ...others] = await views(daemon)
+    expect(copy).toMatchObject({ lease: null, name: 'api', pid: process.pid, state: 'undeclared' })
+    expect(copy).not.toHaveProperty('inheritedFrom')
+    expect(others).toEqual([])
+    expect((await asker.ask('holders', { undeclared: false }))['holders']).toEqual([])
+    closeAll(fds)
+    expect(await views(daemon)).toEqual([])
+    asker.close()
+    await stopCleanly(daemon)
+  })
+
+  it('finds a copy under a high descriptor of a process that has many', async () => {
+    const daemon = await startDaemon({ sockets: SOCKETS })
+    const leak = `
+import os, resource, time
+if os.fork() == 0:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3000, 3000))
+    for n in range(2000): os.open('/dev/null', os.O_RDONLY)
+    os.dup2(3, 2500)
+    os.close(3)
+    print(os.getpid(), flush=True)
+time.sleep(60)`
+    const program = start(daemon, ['exec', 'web', '--', 'python3', '-c', leak])
+    await until(() => program.stdout().includes('\n'), 'the child runs')
+    const child = Number(program.stdout())
+    endAlso(child)
+    expect((await views(daemon, '--state', 'undeclared')).map(({ pid }) => pid)).toContain(child)
+    process.kill(child, 'SIGKILL')
+    program.kill('SIGTERM')
+    await program.exit()
+  })
+
+  it('answers acquires while it looks through hundreds of processes', async () => {
+    const daemon = await startDaemon({ sockets: SOCKETS })
+    const crowd = Array.from({ length: 300 }, () => spawn('sleep', ['60'], { stdio: 'ignore' }))
+    const gone = crowd.map((child) => new Promise((resolve) => child.once('close', resolve)))
+    atEnd(async () => {
+      for (const child of crowd) child.kill('SIGKILL')
+      await Promise.all(gone)
+    })
+    const viewer = await Asker.connect(daemon.control)
+    const worker = await Asker.connect(daemon.control)
+    viewer.send('holders')
+    const lease = await worker.lease('web')
+    expect(viewer.client.received).toEqual([])
+    const { holders } = await viewer.next()
+    expect(holders).toMatchObject([{ lease }])
+    viewer.close()
+    worker.close()
+    await stopCleanly(daemon)
+  })
+})
