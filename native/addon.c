@@ -281,6 +281,7 @@ NAPI_MODULE_INIT()
   addon_add_exec(env, exports);
   addon_add_swap(env, exports);
   addon_add_scan(env, exports);
+  addon_add_guard(env, exports);
   napi_set_named_property(env, exports, "constants", addon_constants(env));
   return exports;
 }

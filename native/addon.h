@@ -32,6 +32,7 @@ void addon_add_notify(napi_env env, napi_value exports);
 void addon_add_exec(napi_env env, napi_value exports);
 void addon_add_swap(napi_env env, napi_value exports);
 void addon_add_scan(napi_env env, napi_value exports);
+void addon_add_guard(napi_env env, napi_value exports);
 void addon_free_closer(struct addon *addon);
 
 #endif

@@ -85,10 +85,9 @@ export function bindBeside(
   socket: OwnedFd,
   replaced: OwnedFd | undefined,
   address: InetAddress,
-  options: SocketOptions,
 ): void {
   const at = { ...address, port: boundPort(anchor) }
-  if (!sharesPort(options)) disown(socket, ownerOf(anchor))
+  disown(socket, ownerOf(anchor))
   if (address.type === 'udp') return bindUdpBeside(replaced ? [anchor, replaced, socket] : [anchor, socket], socket, at)
   for (const one of replaced ? [replaced, socket] : [socket]) set(one, c.SO_REUSEPORT, 1)
   bind(socket, at)
@@ -98,7 +97,7 @@ export function bindBeside(
  * Of sockets that are equally near, the one bound last gets the datagrams (udp_lib_get_port: hlist_add_head_rcu). SO_REUSEPORT
  * would share them out instead, so here SO_REUSEADDR lets them meet, and is off again at once.
  */
-function bindUdpBeside(all: readonly OwnedFd[], socket: OwnedFd, address: InetAddress): void {
+export function bindUdpBeside(all: readonly OwnedFd[], socket: OwnedFd, address: InetAddress): void {
   for (const one of all) set(one, c.SO_REUSEADDR, 1)
   try {
     bind(socket, address)

@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { type Address, formatAddress, type InetAddress, type UnixAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants as c } from './addon.ts'
-import { bindBeside, openAnchor } from './anchor.ts'
+import { bindBeside, bindUdpBeside, openAnchor } from './anchor.ts'
 import { bind, boundPort, listens, makeSocket } from './make-socket.ts'
 import type { OwnedFd } from './owned-fd.ts'
 import { requireApplicable, setSocketOptions } from './socket-option-rows.ts'
@@ -101,12 +101,16 @@ interface Bound {
 export type Replaced = Pick<BoundSocket, 'fd' | 'anchor'>
 
 function bindInet(address: InetAddress, options: SocketOptions, replaced: Replaced | undefined, undo: Undo): Bound {
-  const anchor = replaced?.anchor?.dup() ?? openAnchor(address, options)
-  if (!anchor) return address.port === 0 ? bindAnyPort(address, options) : bindPort(address, options)
-  undo.push(() => anchor.close())
+  const anchor = replaced ? replaced.anchor?.dup() : openAnchor(address, options)
+  if (!anchor && !replaced) return address.port === 0 ? bindAnyPort(address, options) : bindPort(address, options)
+  undo.push(() => anchor?.close())
   const socket = makeSocket(address, options)
   undo.push(() => socket.close())
-  bindBeside(anchor, socket, replaced?.fd, address, options)
+  if (!anchor) {
+    bindUdpBeside([replaced!.fd, socket], socket, address)
+    return { socket, address }
+  }
+  bindBeside(anchor, socket, replaced?.fd, address)
   return { socket, address: { ...address, port: boundPort(anchor) }, anchor }
 }
 

@@ -7,7 +7,7 @@ import type { SocketOptions } from '../protocol/socket-options.ts'
 import { constants as c } from './addon.ts'
 import { type BoundSocket, openSocket } from './listen.ts'
 import { ReuseGroup, refuseNewcomers } from './reuse-group.ts'
-import { getInt, setInt } from './sockopt.ts'
+import { getInt } from './sockopt.ts'
 import * as unixPath from './unix-path.ts'
 
 /** Why a second socket cannot have the address while the first one lives; undefined when it can. */
@@ -35,7 +35,7 @@ export function openSuccessor(old: BoundSocket, options: SocketOptions, backlog:
 function besideTcp(old: BoundSocket, options: SocketOptions, backlog: number): Successor {
   const group = ReuseGroup.of(old.fd)
   group.hold()
-  const socket = openShared(old, c.SO_REUSEPORT, options, backlog)
+  const socket = openSocket(old.address, options, backlog, old)
   const takeOver = () => {
     if (sharesGroup(old, socket)) group.prefer(socket.fd)
     else refuseNewcomers(old.fd.fd)
@@ -43,23 +43,9 @@ function besideTcp(old: BoundSocket, options: SocketOptions, backlog: number): S
   return { socket, takeOver }
 }
 
-/** Of sockets that are equally near, the one bound last gets what comes: the two need to meet in bind() only. */
+/** Of sockets that are equally near, the one bound last gets what comes. */
 function besideUdp(old: BoundSocket, options: SocketOptions, backlog: number): Successor {
-  const before = getInt(old.fd.fd, c.SOL_SOCKET, c.SO_REUSEADDR)
-  try {
-    const socket = openShared(old, c.SO_REUSEADDR, options, backlog)
-    setInt(socket.fd.fd, c.SOL_SOCKET, c.SO_REUSEADDR, before)
-    return { socket, takeOver: () => {} }
-  } finally {
-    setInt(old.fd.fd, c.SOL_SOCKET, c.SO_REUSEADDR, before)
-  }
-}
-
-/** Two sockets may have one port when both say so. */
-function openShared({ fd, address }: BoundSocket, name: number, options: SocketOptions, backlog: number): BoundSocket {
-  setInt(fd.fd, c.SOL_SOCKET, name, 1)
-  const shares = { level: c.SOL_SOCKET, name, value: 1 }
-  return openSocket(address, { ...options, sockopt: [...(options.sockopt ?? []), shares] }, backlog)
+  return { socket: openSocket(old.address, options, backlog, old), takeOver: () => {} }
 }
 
 /** Bound beside its path and renamed over it: connect() finds the one or the other. It keeps the name that it was bound to. */

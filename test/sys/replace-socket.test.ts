@@ -50,9 +50,9 @@ describe.each([
   ['tcp://[::1]:0', '::1'],
 ])('the successor of %s', (address, host) => {
   it('gets no client before it takes over, and every client after', async () => {
-    const old = open(address, { reusePort: true })
+    const old = open(address)
     const { port } = old.address as { port: number }
-    const { socket, takeOver } = succeed(old, { reusePort: true })
+    const { socket, takeOver } = succeed(old)
     await connect(20, { host, port })
     expect([accepted(old), accepted(socket)]).toEqual([20, 0])
     takeOver()
@@ -61,7 +61,7 @@ describe.each([
   })
 
   it('gets every client after the old one is shut, and so does its own successor', async () => {
-    const old = open(address, { reusePort: true })
+    const old = open(address)
     const { port } = old.address as { port: number }
     const first = succeed(old)
     first.takeOver()
@@ -80,9 +80,9 @@ describe.each([
   })
 
   it('without steering, an old listener that nobody accepts from goes on taking its share', async () => {
-    const old = open(address, { reusePort: true })
+    const old = open(address)
     const { port } = old.address as { port: number }
-    const { socket } = succeed(old, { reusePort: true })
+    const { socket } = succeed(old)
     ReuseGroup.of(old.fd).release()
     await connect(40, { host, port })
     const shares = [accepted(old), accepted(socket)]

@@ -1,0 +1,106 @@
+#include "audit.h"
+#include "sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int32_t nonblock(int fd)
+{
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -1 : (flags & O_NONBLOCK) != 0;
+}
+
+static int32_t hangup(int fd)
+{
+  struct pollfd one = {.fd = fd, .events = POLLRDHUP};
+  return poll(&one, 1, 0) < 0 ? -1 : one.revents & (POLLHUP | POLLRDHUP);
+}
+
+/* On a listener these fields are the accept queue and its limit (net/ipv4/tcp.c, tcp_get_info). */
+static int32_t tcp_backlog(int fd)
+{
+  struct tcp_info info;
+  socklen_t length = sizeof info;
+  memset(&info, 0, sizeof info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 || info.tcpi_state != TCP_LISTEN)
+    return -1;
+  return (int32_t)info.tcpi_sacked;
+}
+
+static int32_t unix_backlog(int fd)
+{
+  struct stat stat;
+  struct unix_figures figures;
+  if (fstat(fd, &stat) < 0 || unix_diag((uint32_t)stat.st_ino, &figures) < 0)
+    return -1;
+  return (int32_t)figures.wqueue;
+}
+
+static int32_t connected(int fd)
+{
+  struct sockaddr_storage peer;
+  socklen_t length = sizeof peer;
+  return getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+}
+
+/* Asked with no room, the kernel tells the length of the program. */
+static int32_t filter(int fd)
+{
+  socklen_t length = 0;
+  return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) < 0 ? -errno : (int32_t)length;
+}
+
+static int32_t fact(int fd, int32_t name)
+{
+  switch (name) {
+  case AUDIT_NONBLOCK:
+    return nonblock(fd);
+  case AUDIT_HANGUP:
+    return hangup(fd);
+  case AUDIT_TCP_BACKLOG:
+    return tcp_backlog(fd);
+  case AUDIT_UNIX_BACKLOG:
+    return unix_backlog(fd);
+  case AUDIT_CONNECTED:
+    return connected(fd);
+  case AUDIT_FILTER:
+    return filter(fd);
+  default:
+    return -EINVAL;
+  }
+}
+
+static void read_row(int fd, const struct audit_row *row, uint8_t *value)
+{
+  size_t size = (size_t)row->size;
+  if (row->level == AUDIT_FACT) {
+    int32_t number = fact(fd, row->name);
+    memset(value, 0, size);
+    memcpy(value, &number, size < sizeof number ? size : sizeof number);
+    return;
+  }
+  socklen_t length = (socklen_t)size;
+  memset(value, 0, size);
+  if (getsockopt(fd, row->level, row->name, value, &length) < 0)
+    memset(value, 0xff, size);
+}
+
+int audit_read(int fd, const struct audit_row *rows, size_t count, uint8_t *values, size_t length)
+{
+  size_t filled = 0;
+  if (fcntl(fd, F_GETFD) < 0)
+    return -errno;
+  for (size_t i = 0; i < count; i++) {
+    if (rows[i].size < 0 || (size_t)rows[i].size > length - filled)
+      return -ENOBUFS;
+    read_row(fd, &rows[i], values + filled);
+    filled += (size_t)rows[i].size;
+  }
+  return (int)filled;
+}

@@ -1,0 +1,31 @@
+#ifndef FD_BROKER_AUDIT_H
+#define FD_BROKER_AUDIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is no option, but belongs to what a holder can change: read under this level by these names, as one int32. */
+#define AUDIT_FACT (-1)
+
+enum audit_fact {
+  AUDIT_NONBLOCK = 1, /* O_NONBLOCK of the open file description */
+  AUDIT_HANGUP,       /* POLLHUP and POLLRDHUP, as poll(2) gives them */
+  AUDIT_TCP_BACKLOG,  /* of a TCP listener; -1 when it does not listen */
+  AUDIT_UNIX_BACKLOG, /* of a Unix listener; -1 where the kernel does not tell */
+  AUDIT_CONNECTED,    /* 1 when the socket has a peer */
+  AUDIT_FILTER,       /* length of the socket filter; below 0 when it cannot be read */
+};
+
+struct audit_row {
+  int32_t level;
+  int32_t name;
+  int32_t size;
+};
+
+/*
+ * Fills `values` with what each row says, one after the other: as many bytes as its size, zeros where the kernel wrote fewer, and
+ * 0xff throughout where the kernel has no such option here. Returns the bytes filled, or -errno.
+ */
+int audit_read(int fd, const struct audit_row *rows, size_t count, uint8_t *values, size_t length);
+
+#endif
