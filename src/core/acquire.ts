@@ -2,6 +2,7 @@
 
 import { generationFault } from '../protocol/names.ts'
 import { admit } from './admission.ts'
+import { fire } from './lease-life.ts'
 import { deniedMessage, unknownNameMessage } from './messages.ts'
 import { attach, hasHolder, type Lease, type Name } from './registry.ts'
 import { decide, publishDenied } from './settle.ts'
@@ -20,6 +21,7 @@ export function acquire(turn: Turn, asked: AcquireEvent): void {
 /** Policy comes before anything that would tell a stranger about the name. */
 function acquireName(turn: Turn, name: Name, asked: AcquireEvent): void {
   const allowed = turn.context.allows(name.config, asked.connection)
+  if (allowed) forsakeUnlisted(turn, name, asked)
   const fault = allowed ? nameFault(name, asked) : undefined
   if (!allowed) {
     refuse(turn, asked, 'DENIED', deniedMessage(asked.name))
@@ -36,6 +38,13 @@ function seek(turn: Turn, lease: Lease): void {
   if (decide(turn, lease, verdict)) return
   if (verdict.kind === 'wait' && asked.wait === 0) decide(turn, lease, { ...verdict, kind: 'refuse' })
   else joinLine(turn, lease)
+}
+
+/** What its process had here before a restart of the broker and does not want back, it has no use for: it asks anew. */
+function forsakeUnlisted(turn: Turn, name: Name, { holder, reclaims = [] }: AcquireEvent): void {
+  for (const lease of [...(turn.registry.byProcess.get(holder.process) ?? [])]) {
+    if (lease.unclaimed && lease.name === name && !reclaims.includes(lease.id)) fire(turn, lease, 'forsake')
+  }
 }
 
 function shapeFault({ generation, bind, drainSignal, readyAfter }: AcquireEvent): string | undefined {
@@ -64,6 +73,7 @@ function createLease(turn: Turn, name: Name, asked: AcquireEvent): Lease {
     since: turn.now,
     holder: asked.holder,
     open: true,
+    unclaimed: false,
     generation: undefined,
     serving: false,
     held: [],

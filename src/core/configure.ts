@@ -3,7 +3,7 @@
 import { createName, drain } from './generations.ts'
 import { fire } from './lease-life.ts'
 import { leasesOf, type Name } from './registry.ts'
-import { startTimer, stopTimer, type Turn } from './turn.ts'
+import { noteName, startTimer, stopTimer, type Turn } from './turn.ts'
 import type { CoreEvent, NameConfig } from './types.ts'
 
 export function configure(turn: Turn, { names: configs }: Extract<CoreEvent, { type: 'configure' }>): void {
@@ -13,14 +13,21 @@ export function configure(turn: Turn, { names: configs }: Extract<CoreEvent, { t
   for (const config of configs) {
     const name = names.get(config.name)
     if (name) change(turn, name, config)
-    else names.set(config.name, createName(turn.registry, config))
+    else add(turn, config)
   }
+}
+
+function add(turn: Turn, config: NameConfig): void {
+  const name = createName(turn.registry, config)
+  turn.registry.names.set(config.name, name)
+  noteName(turn, name)
 }
 
 /** Its waiters are answered, as if they asked now, when the name is settled. */
 function remove(turn: Turn, name: Name): void {
   if (name.removed) return
   name.removed = true
+  noteName(turn, name)
   for (const lease of leasesOf(name)) drain(turn, lease, 'removed')
   startTimer(turn, `removed/${name.config.name}`, turn.now + name.config.drainTimeout)
   turn.touched.add(name)
@@ -39,6 +46,7 @@ function change(turn: Turn, name: Name, config: NameConfig): void {
   if (name.removed) stopTimer(turn, `removed/${config.name}`)
   name.removed = false
   name.config = config
+  noteName(turn, name)
   if (narrowed) keepOne(turn, name)
   turn.touched.add(name)
 }

@@ -74,7 +74,7 @@ describe('a drain', () => {
     for (const ready of [false, true]) {
       const world = new World()
       const lease = world.acquire(1, { bind: 'process', ready })
-      world.step({ type: 'notify', target: { lease }, message: { kind: 'STOPPING' } })
+      world.step({ type: 'notify', lease, message: { kind: 'STOPPING' } })
       expect(world.state(lease)).toBe('draining')
       expect(world.published('drain')).toMatchObject([{ reason: 'self', deadline: world.now + 30_000 }])
       expect(world.all('tell')).toEqual([])

@@ -283,7 +283,7 @@ describe('an exclusive name', () => {
 
   it('tells a newcomer that stops before its answer the same', () => {
     const { world, next, request } = handover({ bind: 'process' })
-    world.step({ type: 'notify', target: { lease: next }, message: { kind: 'STOPPING' } })
+    world.step({ type: 'notify', lease: next, message: { kind: 'STOPPING' } })
     expect(world.find('refuse')).toMatchObject({ request, code: 'ENDED' })
   })
 

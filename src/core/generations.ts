@@ -2,7 +2,7 @@
 
 import { fire } from './lease-life.ts'
 import type { Generation, Lease, Name, Registry } from './registry.ts'
-import { publish, startTimer, stopTimer, type Turn } from './turn.ts'
+import { noteName, publish, startTimer, stopTimer, type Turn } from './turn.ts'
 import type { DrainReason, NameConfig } from './types.ts'
 
 /** Superseded labels of a name that are remembered, so that an old release cannot roll the new one back. */
@@ -51,6 +51,7 @@ export function openGeneration(turn: Turn, name: Name, label: string | undefined
   const generation = createGeneration(turn.registry, label ?? freeLabel(name), 'pending')
   name.pending.add(generation)
   name.generations.add(generation)
+  noteName(turn, name)
   turn.registry.byGeneration.set(generation.seq, name)
   startTimer(turn, `promote/${generation.seq}`, turn.now + name.config.promoteTimeout)
   return generation
@@ -83,6 +84,7 @@ function promote(turn: Turn, name: Name, generation: Generation): void {
   closePending(turn, name, generation)
   generation.state = 'current'
   name.current = generation
+  noteName(turn, name)
   name.superseded.delete(generation.label)
   publish(turn, 'promoted', name, { generation: generation.label, former })
   for (const old of older) supersede(turn, name, old)
@@ -141,6 +143,7 @@ export function rollBackLate(turn: Turn, seq: number): void {
 function rollBack(turn: Turn, name: Name, generation: Generation, reason: 'empty' | 'timeout'): void {
   closePending(turn, name, generation)
   generation.state = 'rolled-back'
+  noteName(turn, name)
   if (generation.leases.size === 0) name.generations.delete(generation)
   const { label, lastEnd } = generation
   publish(turn, 'rollback', name, { generation: label, reason, ...(reason === 'empty' && { ended: lastEnd }) })

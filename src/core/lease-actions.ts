@@ -2,10 +2,12 @@
 
 import type { ErrorCode } from '../protocol/errors.ts'
 import { startAliveClock } from './alive-clock.ts'
+import { claim } from './claim.ts'
 import type { LeaseAction } from './lease-table.ts'
 import { drainedMessage, endedMessage } from './messages.ts'
 import { beginPursuit, endPursuit } from './pursuit.ts'
 import { attach, detach, type Lease, rememberEnded } from './registry.ts'
+import { tellDrainEvent, termsOf } from './tell.ts'
 import { publishLease, refuse, refuseUnknown, reply, signal, startTimer, stopTimer, type Turn } from './turn.ts'
 import type { Ask, DrainReason, HolderInfo } from './types.ts'
 import { leaveLine } from './waiting.ts'
@@ -22,6 +24,9 @@ export interface Cause {
   text?: string
   holder?: HolderInfo
 }
+
+/** The timers of a lease that is not over. */
+const LEASE_CLOCKS = ['ready', 'alive', 'drain', 'watchdog', 'reclaim']
 
 type Action = (turn: Turn, lease: Lease, cause: Cause) => void
 
@@ -46,17 +51,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
 
   answerGrant(turn, lease) {
     const { connection, request, label } = lease.asked
-    turn.effects.push({
-      type: 'grant',
-      connection,
-      request,
-      lease: lease.id,
-      name: lease.name.config.name,
-      generation: lease.generation!.label,
-      state: lease.state === 'ready' ? 'ready' : 'granted',
-      readyWithin: lease.name.config.readyTimeout,
-      mode: lease.name.config.mode,
-    })
+    turn.effects.push({ type: 'grant', ...termsOf(lease, { connection, request }, lease.name.config.readyTimeout) })
     publishLease(turn, 'granted', lease, label === undefined ? {} : { label })
   },
 
@@ -140,11 +135,12 @@ export const ACTIONS: Record<LeaseAction, Action> = {
   finish(turn, lease) {
     const { registry } = turn
     const { generation, name, id } = lease
-    for (const clock of ['ready', 'alive', 'drain', 'watchdog']) stopTimer(turn, `${clock}/${id}`)
+    for (const clock of LEASE_CLOCKS) stopTimer(turn, `${clock}/${id}`)
     if (lease.ended === 'released' || lease.ended === 'died') endPursuit(turn, id)
     refuseHeld(turn, lease, endedMessage(lease))
     registry.leases.delete(id)
     detach(registry.byConnection, lease.asked.connection, lease)
+    for (const former of lease.former ?? []) detach(registry.byConnection, former, lease)
     detach(registry.byProcess, lease.holder.process, lease)
     generation!.leases.delete(lease)
     generation!.lastEnd = lease.ended
@@ -177,6 +173,10 @@ export const ACTIONS: Record<LeaseAction, Action> = {
     lease.holder = holder
     attach(turn.registry.byProcess, holder.process, lease)
   },
+
+  claim(turn, lease, { ask }) {
+    if (ask) claim(turn, lease, ask)
+  },
 }
 
 function stopReadyClock(turn: Turn, lease: Lease): void {
@@ -191,18 +191,6 @@ function refuseHeld(turn: Turn, lease: Lease, message: string): void {
   }
   lease.held = []
   lease.name.unsettled.delete(lease)
-}
-
-function tellDrainEvent(turn: Turn, lease: Lease): boolean {
-  const { draining, open, asked, id } = lease
-  if (!open || !draining) return false
-  const { reason, deadline } = draining
-  turn.effects.push({
-    type: 'tell',
-    connection: asked.connection,
-    event: { event: 'drain', lease: id, reason, deadline },
-  })
-  return true
 }
 
 function tellEndEvent(turn: Turn, lease: Lease): boolean {

@@ -12,6 +12,8 @@ export function fire(turn: Turn, lease: Lease, event: LeaseEvent, cause: Cause =
   if (row.next !== lease.state) enter(turn, lease, row.next)
   for (const action of row.do) ACTIONS[action](turn, lease, cause)
   turn.touched.add(lease.name)
+  // A watchdog is fed often, and a restart starts it anew.
+  if (lease.id > 0 && event !== 'ping') turn.registry.changes.leases.add(lease)
 }
 
 function enter(turn: Turn, lease: Lease, next: LeaseState): void {

@@ -43,11 +43,13 @@ const IGNORED: Record<LeaseState, readonly LeaseEvent[]> = {
     'undelivered',
     'status',
     'move',
+    'reclaim',
+    'forsake',
   ],
   granted: ['grant', 'grant-ready', 'refuse', 'overdue', 'ping', 'starved'],
   ready: ['grant', 'grant-ready', 'refuse', 'expire', 'overdue'],
   draining: ['grant', 'grant-ready', 'refuse', 'expire', 'stopping', 'ping', 'starved'],
-  ended: LEASE_EVENTS.filter((event) => event !== 'ready' && event !== 'release'),
+  ended: LEASE_EVENTS.filter((event) => !['ready', 'release', 'reclaim'].includes(event)),
 }
 
 function send(world: World, lease: Lease, event: LeaseEvent): Turn {

@@ -34,6 +34,8 @@ export const LEASE_EVENTS = [
   'undelivered', // its descriptors could not be sent
   'status', // it describes itself
   'move', // its main process is another one now
+  'reclaim', // after a restart of the broker its process is back, on another connection
+  'forsake', // after a restart of the broker its process did not come back for it
 ] as const
 
 export type LeaseEvent = (typeof LEASE_EVENTS)[number]
@@ -62,6 +64,7 @@ export type LeaseAction =
   | 'abort'
   | 'noteStatus'
   | 'moveHolder'
+  | 'claim'
 
 export interface LeaseRow {
   next: LeaseState
@@ -104,6 +107,8 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     undelivered: stay('waiting'),
     status: stay('waiting'),
     move: stay('waiting'),
+    reclaim: stay('waiting'),
+    forsake: stay('waiting'),
   },
   granted: {
     grant: stay('granted'),
@@ -126,6 +131,8 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     undelivered: over('revoked', 'finish'),
     status: stay('granted', 'noteStatus'),
     move: stay('granted', 'moveHolder'),
+    reclaim: stay('granted', 'claim'),
+    forsake: over('died', 'finish'),
   },
   ready: {
     grant: stay('ready'),
@@ -148,6 +155,8 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     undelivered: over('revoked', 'finish'),
     status: stay('ready', 'noteStatus'),
     move: stay('ready', 'moveHolder'),
+    reclaim: stay('ready', 'claim'),
+    forsake: over('died', 'finish'),
   },
   draining: {
     grant: stay('draining'),
@@ -170,6 +179,8 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     undelivered: over('revoked', 'finish'),
     status: stay('draining', 'noteStatus'),
     move: stay('draining', 'moveHolder'),
+    reclaim: stay('draining', 'claim'),
+    forsake: over('died', 'finish'),
   },
   ended: {
     grant: stay('ended'),
@@ -192,5 +203,7 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     undelivered: stay('ended'),
     status: stay('ended'),
     move: stay('ended'),
+    reclaim: stay('ended', 'answerEnded'),
+    forsake: stay('ended'),
   },
 }

@@ -13,6 +13,11 @@ export function deniedLeaseMessage(lease: number): string {
   return `lease ${lease} is not one of yours, or does not exist: name a lease that this connection acquired`
 }
 
+/** The same bytes for another's lease, for one of another name and for one that does not exist. */
+export function deniedReclaimMessage(lease: number, name: string): string {
+  return `lease ${lease} on ${JSON.stringify(name)} is not one of this process's, or does not exist: acquire again`
+}
+
 export function unknownNameMessage(name: string): string {
   return `there is no name ${JSON.stringify(name)}: \`fd-broker list\` shows the names`
 }
@@ -31,6 +36,10 @@ const ENDINGS: Record<EndReason, string> = {
 
 export function endedMessage(lease: Lease): string {
   return `lease ${lease.id} is over: ${ENDINGS[lease.ended ?? 'revoked']}; acquire again`
+}
+
+export function movedMessage({ id }: Lease): string {
+  return `lease ${id} was reclaimed on another connection of this process: use that one`
 }
 
 export function drainedMessage(lease: Lease): string {

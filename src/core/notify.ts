@@ -3,7 +3,6 @@
 import type { Cause } from './lease-actions.ts'
 import { fire } from './lease-life.ts'
 import type { LeaseEvent } from './lease-table.ts'
-import type { Lease } from './registry.ts'
 import type { Turn } from './turn.ts'
 import type { CoreEvent, NotifyMessage } from './types.ts'
 
@@ -17,17 +16,9 @@ const EVENTS: Record<NotifyMessage['kind'], LeaseEvent> = {
   MAINPID: 'move',
 }
 
-export function notify(turn: Turn, { target, message }: NotifyEvent): void {
-  for (const lease of leasesBehind(turn, target)) fire(turn, lease, EVENTS[message.kind], causeOf(message))
-}
-
-function leasesBehind({ registry }: Turn, target: NotifyEvent['target']): Lease[] {
-  if ('lease' in target) {
-    const lease = registry.leases.get(target.lease)
-    return lease?.asked.bind === 'process' ? [lease] : []
-  }
-  const leases = [...(registry.byConnection.get(target.connection) ?? [])]
-  return leases.filter(({ asked }) => asked.bind === 'process' && asked.connection === target.connection)
+export function notify(turn: Turn, { lease: id, message }: NotifyEvent): void {
+  const lease = turn.registry.leases.get(id)
+  if (lease?.asked.bind === 'process') fire(turn, lease, EVENTS[message.kind], causeOf(message))
 }
 
 function causeOf(message: NotifyMessage): Cause {

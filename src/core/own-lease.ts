@@ -1,7 +1,7 @@
 // Who may name a lease: the connection that it was taken on; a process-bound one, any connection of its process.
 
 import type { ErrorCode } from '../protocol/errors.ts'
-import { deniedLeaseMessage, endedMessage } from './messages.ts'
+import { deniedLeaseMessage, endedMessage, movedMessage } from './messages.ts'
 import type { Lease, Registry } from './registry.ts'
 import type { ConnectionId, ProcessKey } from './types.ts'
 
@@ -26,6 +26,13 @@ export function ownLiveLease(
   namer: Namer,
 ): Lease | { code: ErrorCode; message: string } {
   const lease = findOwn(registry, id, namer)
-  if (lease === undefined) return { code: 'DENIED', message: deniedLeaseMessage(id) }
+  if (lease === undefined) return notOwn(registry, id, namer)
   return lease.state === 'ended' ? { code: 'ENDED', message: endedMessage(lease) } : lease
+}
+
+/** What is not one's own is DENIED; what was one's own until another connection reclaimed it, ENDED. */
+export function notOwn(registry: Registry, id: number, { connection }: Namer): { code: ErrorCode; message: string } {
+  const lease = registry.leases.get(id)
+  if (lease?.former?.has(connection)) return { code: 'ENDED', message: movedMessage(lease) }
+  return { code: 'DENIED', message: deniedLeaseMessage(id) }
 }

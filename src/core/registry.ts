@@ -56,12 +56,17 @@ export interface Lease {
   /** The place in the waiting line. */
   readonly ticket: number
   readonly name: Name
-  readonly asked: AcquireEvent
+  /** Its connection is the one that its events go to: another one after a reclaim. */
+  asked: AcquireEvent
   state: LeaseState
   since: number
   holder: HolderInfo
-  /** Whether the connection that it was taken on is open. */
+  /** Whether its connection is open. */
   open: boolean
+  /** Its connection was lost in a restart of the broker, and its process has not come back for it. */
+  unclaimed: boolean
+  /** Open connections that it was reclaimed from by another one of the same process. */
+  former?: Set<ConnectionId>
   generation: Generation | undefined
   /** It has been told that it may accept. */
   serving: boolean
@@ -75,8 +80,18 @@ export interface Lease {
 /** The signals still due to a process that did not go in time; kept beyond the end of a lease that was taken away. */
 export interface Pursuit {
   readonly lease: number
-  readonly process: ProcessKey
+  readonly holder: HolderInfo
   readonly signals: Signal[]
+}
+
+/** What the current step has changed of what a restart must not forget. */
+export interface Changes {
+  readonly leases: Set<Lease>
+  readonly names: Set<Name>
+  /** By lease. */
+  readonly pursuits: Set<number>
+  /** Ended leases that are not remembered any more. */
+  readonly forgotten: Set<number>
 }
 
 export interface Registry {
@@ -88,7 +103,9 @@ export interface Registry {
   readonly byProcess: Map<ProcessKey, Set<Lease>>
   readonly byGeneration: Map<number, Name>
   readonly pursuits: Map<number, Pursuit>
-  readonly timers: Set<string>
+  /** Running timers, and when they fire. */
+  readonly timers: Map<string, number>
+  readonly changes: Changes
   nextLease: number
   nextTicket: number
   nextGeneration: number
@@ -106,7 +123,8 @@ export function createRegistry(nextLease = 1): Registry {
     byProcess: new Map(),
     byGeneration: new Map(),
     pursuits: new Map(),
-    timers: new Set(),
+    timers: new Map(),
+    changes: { leases: new Set(), names: new Set(), pursuits: new Set(), forgotten: new Set() },
     nextLease,
     nextTicket: 1,
     nextGeneration: 1,
@@ -130,6 +148,7 @@ export function rememberEnded(registry: Registry, lease: Lease): void {
   if (registry.ended.size <= ENDED_REMEMBERED) return
   for (const oldest of registry.ended.keys()) {
     registry.ended.delete(oldest)
+    registry.changes.forgotten.add(oldest)
     return
   }
 }

@@ -5,7 +5,7 @@ import { admitWaiter, type Verdict } from './admission.ts'
 import { openGeneration, promoteReady, rollBackEmpty } from './generations.ts'
 import { fire } from './lease-life.ts'
 import { detach, hasHolder, type Lease, type Name } from './registry.ts'
-import { publish, reply, stopTimer, type Turn } from './turn.ts'
+import { noteName, publish, reply, stopTimer, type Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
 import { headsOf } from './waiting.ts'
 import { feedWatchdog } from './watchdog.ts'
@@ -64,6 +64,7 @@ function answerReady(turn: Turn, name: Name): boolean {
 
 function mayServe(turn: Turn, lease: Lease): void {
   lease.serving = true
+  turn.registry.changes.leases.add(lease)
   lease.generation!.serving++
   feedWatchdog(turn, lease)
 }
@@ -81,6 +82,7 @@ function hasFormerHolder({ name, generation }: Lease): boolean {
 
 function retire(turn: Turn, name: Name): void {
   if (!name.removed || hasHolder(name) || !turn.registry.names.delete(name.config.name)) return
+  noteName(turn, name)
   stopTimer(turn, `removed/${name.config.name}`)
   turn.effects.push({ type: 'retire', name: name.config.name })
 }

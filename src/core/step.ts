@@ -5,13 +5,13 @@ import { postponeAlive } from './alive-clock.ts'
 import { configure, removeLate } from './configure.ts'
 import { drain, rollBackLate } from './generations.ts'
 import { fire } from './lease-life.ts'
-import { deniedLeaseMessage, unknownLeaseMessage, unknownNameMessage } from './messages.ts'
+import { deniedReclaimMessage, unknownLeaseMessage, unknownNameMessage } from './messages.ts'
 import { notify } from './notify.ts'
-import { findOwn } from './own-lease.ts'
+import { findOwn, notOwn } from './own-lease.ts'
 import { continuePursuit, endPursuitsOf } from './pursuit.ts'
 import { detach, type Lease, leasesOf, type Name, type Registry } from './registry.ts'
 import { settle } from './settle.ts'
-import { publish, refuse, reply, type Turn } from './turn.ts'
+import { noteName, publish, refuse, reply, type Turn } from './turn.ts'
 import type { Ask, ConnectionId, Context, CoreEvent, Effect, LeaseRequest, MaybeAsk } from './types.ts'
 
 type EventOf<T extends CoreEvent['type']> = Extract<CoreEvent, { type: T }>
@@ -21,6 +21,7 @@ const HANDLERS: Handlers = {
   acquire,
   ready: (turn, event) => onLease(turn, event, 'ready'),
   release: (turn, event) => onLease(turn, event, 'release'),
+  reclaim,
   undelivered(turn, { lease }) {
     const found = turn.registry.leases.get(lease)
     if (found) fire(turn, found, 'undelivered')
@@ -43,6 +44,7 @@ const HANDLERS: Handlers = {
     const name = named(turn, event)
     if (!name) return
     name.paused = true
+    noteName(turn, name)
     publish(turn, 'paused', name)
     if (event.drain) for (const lease of leasesOf(name)) drain(turn, lease, 'pause')
   },
@@ -50,6 +52,7 @@ const HANDLERS: Handlers = {
     const name = named(turn, event)
     if (!name) return
     name.paused = false
+    noteName(turn, name)
     publish(turn, 'resumed', name)
     turn.touched.add(name)
   },
@@ -65,6 +68,7 @@ const HANDLERS: Handlers = {
 
 export function step(registry: Registry, event: CoreEvent, context: Context): Effect[] {
   const turn: Turn = { registry, context, now: context.now, effects: [], touched: new Set() }
+  for (const changed of Object.values(registry.changes)) changed.clear()
   const handle = HANDLERS[event.type] as (turn: Turn, event: CoreEvent) => void
   handle(turn, event)
   settle(turn)
@@ -75,8 +79,19 @@ export function step(registry: Registry, event: CoreEvent, context: Context): Ef
 function onLease(turn: Turn, request: LeaseRequest, event: 'ready' | 'release'): void {
   const ask: Ask = { connection: request.connection, request: request.request }
   const lease = findOwn(turn.registry, request.lease, request)
-  if (lease) fire(turn, lease, event, { ask })
-  else refuse(turn, ask, 'DENIED', deniedLeaseMessage(request.lease))
+  if (lease) return fire(turn, lease, event, { ask })
+  const { code, message } = notOwn(turn.registry, request.lease, request)
+  if (code === 'ENDED' && event === 'release') reply(turn, ask, {})
+  else refuse(turn, ask, code, message)
+}
+
+/** The same process by the kernel's word, whichever connection it comes on. */
+function reclaim(turn: Turn, { connection, request, lease: id, name, process }: EventOf<'reclaim'>): void {
+  const ask: Ask = { connection, request }
+  const lease = turn.registry.leases.get(id) ?? turn.registry.ended.get(id)
+  const own = lease?.holder.process === process && lease.name.config.name === name
+  if (lease && own) fire(turn, lease, 'reclaim', { ask })
+  else refuse(turn, ask, 'DENIED', deniedReclaimMessage(id, name))
 }
 
 /** Its requests need no answer any more. Returns what was taken on it. */
@@ -85,7 +100,10 @@ function loseConnection({ registry }: Turn, connection: ConnectionId): Lease[] {
   for (const lease of leases) {
     lease.held = lease.held.filter((ask) => ask.connection !== connection)
     if (lease.asked.connection === connection) lease.open = false
-    else detach(registry.byConnection, connection, lease)
+    else {
+      detach(registry.byConnection, connection, lease)
+      lease.former?.delete(connection)
+    }
   }
   return leases.filter((lease) => lease.asked.connection === connection)
 }
@@ -113,6 +131,7 @@ const TIMERS: Record<string, (turn: Turn, id: number) => void> = {
   },
   drain: (turn, id) => onLeaseTimer(turn, id, 'overdue'),
   watchdog: (turn, id) => onLeaseTimer(turn, id, 'starved'),
+  reclaim: (turn, id) => onLeaseTimer(turn, id, 'forsake'),
   kill: continuePursuit,
   promote: rollBackLate,
 }
@@ -125,7 +144,7 @@ function onTimer(turn: Turn, key: string): void {
   else TIMERS[kind]?.(turn, Number(rest))
 }
 
-function onLeaseTimer(turn: Turn, id: number, event: 'expire' | 'overdue' | 'starved'): void {
+function onLeaseTimer(turn: Turn, id: number, event: 'expire' | 'overdue' | 'starved' | 'forsake'): void {
   const lease = turn.registry.leases.get(id)
   if (lease) fire(turn, lease, event)
 }

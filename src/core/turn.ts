@@ -14,12 +14,17 @@ export interface Turn {
 }
 
 export function startTimer(turn: Turn, key: string, at: number): void {
-  turn.registry.timers.add(key)
+  turn.registry.timers.set(key, at)
   turn.effects.push({ type: 'start-timer', key, at })
 }
 
 export function stopTimer(turn: Turn, key: string): void {
   if (turn.registry.timers.delete(key)) turn.effects.push({ type: 'stop-timer', key })
+}
+
+/** A restart must not forget what changed of this name. */
+export function noteName({ registry }: Turn, name: Name): void {
+  registry.changes.names.add(name)
 }
 
 export function reply(turn: Turn, ask: Ask, body: Record<string, unknown>): void {

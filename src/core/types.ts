@@ -35,6 +35,8 @@ export type Rule = readonly Condition[]
 
 export interface HolderInfo {
   process: ProcessKey
+  /** The same for the same process after a restart of the broker, and for no other of this boot. */
+  identity: string
   pid: number
   uid: number
   gid: number
@@ -86,6 +88,8 @@ export interface AcquireEvent extends Ask {
   label?: string
   drainSignal?: DrainSignal
   readyAfter?: number
+  /** Leases of before a restart that this connection's hello listed: it will reclaim those, and wants no others. */
+  reclaims?: readonly number[]
 }
 
 /** `process` is the process of the connection: a process-bound lease may be named on any connection of its process. */
@@ -105,6 +109,8 @@ export type CoreEvent =
   | AcquireEvent
   | ({ type: 'ready' } & LeaseRequest)
   | ({ type: 'release' } & LeaseRequest)
+  /** After a restart of the broker: the process of the lease is back, on this connection. */
+  | ({ type: 'reclaim'; name: string; process: ProcessKey } & LeaseRequest)
   /** The descriptors of a grant could not be sent: its lease is over; the shell has answered. */
   | { type: 'undelivered'; lease: number }
   | { type: 'hangup'; connection: ConnectionId }
@@ -112,8 +118,8 @@ export type CoreEvent =
   | { type: 'evict'; connection: ConnectionId }
   | { type: 'exit'; process: ProcessKey }
   | { type: 'timer'; key: string }
-  /** From a notify socket: of one lease, or of all process-bound leases that were taken on one connection, open or not. */
-  | { type: 'notify'; target: { lease: number } | { connection: ConnectionId }; message: NotifyMessage }
+  /** From the notify socket of a process-bound lease. */
+  | { type: 'notify'; lease: number; message: NotifyMessage }
   | ({ type: 'drain'; target: { name: string } | { lease: number }; timeout?: number; reason?: DrainReason } & MaybeAsk)
   | ({ type: 'pause'; name: string; drain: boolean } & MaybeAsk)
   | ({ type: 'resume'; name: string } & MaybeAsk)
@@ -142,18 +148,20 @@ export type LeaseNotice =
   | { event: 'drain'; lease: number; reason: DrainReason; deadline: number }
   | { event: 'ended'; lease: number; reason: EndReason }
 
+/** What the holder of a lease is told of it, beside the sockets. */
+export interface LeaseTerms extends Ask {
+  lease: number
+  name: string
+  generation: string
+  state: 'granted' | 'ready' | 'draining'
+  readyWithin: number
+  mode: NameConfig['mode']
+}
+
 export type Effect =
-  | {
-      type: 'grant'
-      connection: ConnectionId
-      request: number
-      lease: number
-      name: string
-      generation: string
-      state: 'granted' | 'ready'
-      readyWithin: number
-      mode: NameConfig['mode']
-    }
+  | ({ type: 'grant' } & LeaseTerms)
+  /** As a grant, but the holder has the descriptors already. */
+  | ({ type: 'reclaimed' } & LeaseTerms)
   | { type: 'reply'; connection: ConnectionId; request: number; body: Record<string, unknown> }
   /** `masked`: what a peer that may not list is told instead, as DENIED, so that it learns nothing of what exists. */
   | { type: 'refuse'; connection: ConnectionId; request: number; code: ErrorCode; message: string; masked?: string }

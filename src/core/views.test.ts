@@ -76,7 +76,7 @@ describe('the holders', () => {
     const old = world.acquire(1, { label: 'blue' })
     const api = world.acquire(2, { name: 'api', bind: 'process', holder: holder(2, { unit: 'api.service' }) })
     const next = world.acquire(3)
-    world.step({ type: 'notify', target: { lease: api }, message: { kind: 'STATUS', text: 'warm' } })
+    world.step({ type: 'notify', lease: api, message: { kind: 'STATUS', text: 'warm' } })
     const began = world.now
     world.pass(5)
     world.step({ type: 'drain', target: { lease: old } })

@@ -5,8 +5,10 @@ import type { Lease } from './registry.ts'
 import { startTimer, type Turn } from './turn.ts'
 
 /** Only a process-bound holder has a notify socket to feed it by. */
-export function feedWatchdog(turn: Turn, { id, name, asked, serving }: Lease): void {
+export function feedWatchdog(turn: Turn, lease: Lease): void {
+  const { id, name, asked, serving } = lease
   const { watchdog } = name.config
   if (watchdog === undefined || asked.bind !== 'process' || !serving) return
+  if (!turn.registry.timers.has(`watchdog/${id}`)) turn.registry.changes.leases.add(lease)
   startTimer(turn, `watchdog/${id}`, turn.now + watchdog)
 }

@@ -166,8 +166,8 @@ export class Broker implements SessionHost, Host {
   }
 
   holderOf(session: Session): HolderInfo {
-    const { pid, uid, gid } = session.peer
-    return { process: session.process, pid, uid, gid, user: this.users.of(uid), command: '' }
+    const { pid, uid, gid, identity = '' } = session.peer
+    return { process: session.process, identity, pid, uid, gid, user: this.users.of(uid), command: '' }
   }
 
   /** Puts an event to the core and performs what it decides. What arises meanwhile waits until that is done. */
@@ -198,6 +198,8 @@ export class Broker implements SessionHost, Host {
     switch (effect.type) {
       case 'grant':
         return this.grant(effect)
+      case 'reclaimed':
+        return this.reclaimed(effect)
       case 'reply':
         return this.sessions.get(effect.connection)?.answer(effect.request, effect.body)
       case 'refuse':
@@ -222,6 +224,12 @@ export class Broker implements SessionHost, Host {
     if (session === undefined) return
     this.counters.grants++
     this.sendSockets(session, request, lease, lease.name, lease.lease)
+  }
+
+  private reclaimed({ connection, request, type: _, ...lease }: EffectOf<'reclaimed'>): void {
+    const session = this.sessions.get(connection)
+    const bound = this.processBound.terms(lease.lease)
+    session?.answerList(request, { ...lease, ...bound, sockets: this.sockets.descriptions(lease.name) }, 'sockets')
   }
 
   mayNotify(uid: number): boolean {

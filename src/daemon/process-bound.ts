@@ -59,6 +59,14 @@ export class ProcessBound {
     group.leases.set(id, lease.holder.process)
     this.byLease.set(id, group)
     this.host.processes.hold(lease.holder.process)
+    return this.terms(id)
+  }
+
+  /** What its holder is told of a lease beside the sockets. */
+  terms(id: number): Record<string, unknown> {
+    const lease = this.host.registry.leases.get(id) ?? this.host.registry.ended.get(id)
+    const group = this.byLease.get(id)
+    if (lease === undefined || group === undefined) return {}
     const { watchdog } = lease.name.config
     return { notify: group.socket.path, ...(watchdog === undefined ? {} : { watchdog }) }
   }
@@ -117,7 +125,7 @@ export class ProcessBound {
     this.counters.junk += junk
     for (const notice of notices) {
       if (notice.kind === 'MAINPID') this.move(group, notice.pid)
-      else this.host.step({ type: 'notify', target: { connection: group.connection }, message: notice })
+      else for (const lease of [...group.leases.keys()]) this.host.step({ type: 'notify', lease, message: notice })
     }
   }
 
@@ -143,6 +151,7 @@ export class ProcessBound {
     const process = processes.join(peer)
     const holder: HolderInfo = {
       process,
+      identity: peer.identity ?? '',
       pid,
       uid: peer.uid,
       gid: peer.gid,
@@ -158,7 +167,7 @@ export class ProcessBound {
       if (former === process) continue
       processes.hold(process)
       group.leases.set(id, process)
-      this.host.step({ type: 'notify', target: { lease: id }, message: { kind: 'MAINPID', holder } })
+      this.host.step({ type: 'notify', lease: id, message: { kind: 'MAINPID', holder } })
       processes.leave(former)
     }
     if (moved === 0) this.counters.refused++

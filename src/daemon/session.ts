@@ -31,6 +31,8 @@ export class Session {
   /** SHA-256 of the secret that came with hello. */
   token: Buffer | undefined
   client: string | undefined
+  /** Leases of before a restart of the broker that its hello listed. */
+  reclaims: readonly number[] = []
   closed = false
   helloTimer: NodeJS.Timeout | undefined
   private readonly channel: Channel

@@ -18,7 +18,7 @@ interface Verb<O extends Op> {
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume', 'bind-process']
+export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume', 'bind-process', 'reclaim']
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -32,6 +32,11 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
     right: 'any',
     handle: (broker, session, id, { lease }) =>
       broker.step({ type: 'release', connection: session.id, request: id, lease, process: session.process }),
+  },
+  reclaim: {
+    right: 'any',
+    handle: (broker, session, id, { lease, name }) =>
+      broker.step({ type: 'reclaim', connection: session.id, request: id, lease, name, process: session.process }),
   },
   sockets: { right: 'any', handle: sockets },
   list: {
@@ -69,6 +74,7 @@ function hello(broker: Host, session: Session, id: number, request: Requests['he
     const message = `this broker does not speak version ${request.version} of the protocol; use ${SUPPORTED_VERSIONS.join(' or ')}`
     return session.refuse(id, 'VERSION', message, { supported: SUPPORTED_VERSIONS })
   }
+  session.reclaims = request.leases ?? []
   broker.greeted(session, request)
   session.answer(id, {
     version: PROTOCOL_VERSION,
@@ -101,6 +107,7 @@ function acquire(broker: Host, session: Session, id: number, request: Requests['
     wait,
     ready: request.ready ?? false,
     bind: request.bind ?? 'connection',
+    reclaims: session.reclaims,
     ...(generation === undefined ? {} : { generation }),
     ...(label === undefined ? {} : { label }),
     ...(drainSignal === undefined ? {} : { drainSignal }),

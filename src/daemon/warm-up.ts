@@ -25,7 +25,7 @@ const NAME: NameConfig = {
   promoteTimeout: 300_000,
 }
 
-const HOLDER: HolderInfo = { process: 1, pid: 1, uid: 0, gid: 0, user: 'root', command: '' }
+const HOLDER: HolderInfo = { process: 1, identity: 'pidfd:1', pid: 1, uid: 0, gid: 0, user: 'root', command: '' }
 const SOCKETS = [{ type: 'tcp', address: 'tcp://127.0.0.1:80', backlog: 4096, cookie: '0000000000000001' }]
 
 export function warmUp(): void {

@@ -89,5 +89,5 @@ function identityOf(pid: number, pidfd: OwnedFd): string | undefined {
   const inode = inodeOf(pidfd.fd)
   if (inode !== undefined && hasPidfs()) return `pidfd:${inode}`
   const startTime = pid > 0 ? readProcess(pid)?.startTime : undefined
-  return startTime !== undefined && isAlive(pidfd) ? `${pid}:${startTime}` : undefined
+  return startTime !== undefined && isAlive(pidfd) ? `start:${pid}:${startTime}` : undefined
 }

@@ -1,12 +1,16 @@
 // Random histories of the core, and what must hold after every step of each.
 
 import fc from 'fast-check'
+import { createFold, fold } from '../../src/core/fold.ts'
 import type { Lease, Name } from '../../src/core/registry.ts'
 import { createRegistry, leasesOf } from '../../src/core/registry.ts'
+import { restore } from '../../src/core/restore.ts'
+import { recordsOf } from '../../src/core/state.ts'
 import { step } from '../../src/core/step.ts'
 import type { AcquireEvent, CoreEvent, NameConfig } from '../../src/core/types.ts'
-import { check, Observer } from './observer.ts'
-import { holder, WEB } from './world.ts'
+import { check, checkSame, Observer } from './observer.ts'
+import { portrait } from './portrait.ts'
+import { holder, processOf, WEB } from './world.ts'
 
 const PEERS = 6
 
@@ -69,6 +73,11 @@ const act = fc.oneof(
       kind: fc.constantFrom('READY' as const, 'STOPPING' as const, 'WATCHDOG' as const),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('restart' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ act: fc.constant('reclaim' as const), lease: fc.nat(), stranger: fc.nat({ max: 9 }) }),
+  },
 )
 
 type Act = typeof act extends fc.Arbitrary<infer T> ? T : never
@@ -78,7 +87,10 @@ export const histories = fc.record({ config, acts: fc.array(act, { maxLength: 60
 type Config = typeof config extends fc.Arbitrary<infer T> ? T : never
 
 export class History {
-  readonly registry = createRegistry()
+  registry = createRegistry()
+  readonly #folded = createFold()
+  /** Compares the registry with what its records say after every step. */
+  readonly #mirror: boolean
   readonly observer = new Observer()
   readonly #denied = new Set<number>()
   /** A peer that hung up or exited comes back under new numbers. */
@@ -88,7 +100,8 @@ export class History {
   #request = 0
   #now = 1_000_000
 
-  constructor(first: Config) {
+  constructor(first: Config, { mirror = false } = {}) {
+    this.#mirror = mirror
     this.#configure(first)
   }
 
@@ -121,6 +134,8 @@ export class History {
       this.#step({ type: each.act, connection: this.#connections[each.peer]! })
       this.#connections[each.peer] = this.#next++
     }
+    if (each.act === 'restart') this.#restart()
+    if (each.act === 'reclaim') this.#reclaim(each)
     if (each.act === 'exit') this.#exit(each.peer)
     if (each.act === 'toggle' && !this.#denied.delete(this.#connections[each.peer]!)) {
       this.#denied.add(this.#connections[each.peer]!)
@@ -141,9 +156,7 @@ export class History {
     if (each.act === 'configure') this.#configure(each.config)
     if (each.act === 'remove') this.#step({ type: 'configure', names: [] })
     if (each.act === 'notify') {
-      this.#withLease(each.lease, (lease) =>
-        this.#step({ type: 'notify', target: { lease }, message: { kind: each.kind } }),
-      )
+      this.#withLease(each.lease, (lease) => this.#step({ type: 'notify', lease, message: { kind: each.kind } }))
     }
   }
 
@@ -158,6 +171,8 @@ export class History {
       wait,
       ready,
       bind,
+      // Half of the peers want back all that they had.
+      reclaims: peer % 2 === 0 ? [...this.observer.leases.keys()] : [],
       ...(generation !== undefined && { generation }),
     })
   }
@@ -168,6 +183,30 @@ export class History {
       const asks = stranger === 0 ? this.#next : connection
       if (this.#connections.includes(asks)) this.#step({ type: act, connection: asks, request: ++this.#request, lease })
     })
+  }
+
+  #reclaim({ lease: pick, stranger }: Extract<Act, { act: 'reclaim' }>): void {
+    this.#withLease(pick, (lease) => {
+      const own = this.#processes.indexOf(this.observer.leases.get(lease)!.process)
+      const peer = stranger === 0 ? (own + 1) % PEERS : own
+      const connection = this.#connections[peer]
+      if (connection === undefined) return
+      const process = this.#processes[peer]!
+      this.#step({ type: 'reclaim', connection, request: ++this.#request, lease, name: 'web', process })
+    })
+  }
+
+  /** The broker is killed and starts again: every connection is lost, every process lives on. */
+  #restart(): void {
+    const { registry, effects } = restore(this.#folded, { now: this.#now, reclaimTimeout: 5_000, processOf })
+    this.registry = registry
+    this.observer.restarted(effects)
+    for (const peer of this.#connections.keys()) this.#connections[peer] = this.#next++
+  }
+
+  /** What a restart now would bring back. */
+  #restored(): string {
+    return portrait(restore(this.#folded, { now: this.#now, reclaimTimeout: 5_000, processOf }).registry)
   }
 
   #withLease(pick: number, use: (lease: number) => void): void {
@@ -198,10 +237,14 @@ export class History {
   }
 
   #step(event: CoreEvent): void {
+    const before = this.#mirror ? portrait(this.registry) : ''
     const allows = (_config: NameConfig, connection: number) => !this.#denied.has(connection)
     this.observer.see(event, step(this.registry, event, { now: this.#now, allows }))
+    if (this.#mirror) checkSame(this.#restored(), before, 'without the records of a step all is as it was before it')
+    for (const record of recordsOf(this.registry)) fold(this.#folded, record)
+    if (this.#mirror) checkSame(this.#restored(), portrait(this.registry), 'the records say what the registry is')
     check(
-      [...this.registry.timers].every((key) => this.observer.timers.has(key)),
+      [...this.registry.timers].every(([key, at]) => this.observer.timers.get(key) === at),
       'the core knows which timers run',
     )
     for (const name of this.registry.names.values()) checkRest(name)

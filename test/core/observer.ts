@@ -13,6 +13,11 @@ interface Seen {
   answered: boolean
 }
 
+/** No connection has this number. */
+const GONE = -1
+
+const ASKS: ReadonlySet<string> = new Set(['acquire', 'ready', 'release', 'reclaim'])
+
 const ENDINGS = ['released', 'died', 'expired', 'evicted', 'revoked']
 
 export class Observer {
@@ -34,13 +39,22 @@ export class Observer {
     this.#after(event)
   }
 
+  /** Every connection is lost; what the new broker's timers are, its first effects say. */
+  restarted(effects: readonly Effect[]): void {
+    this.#pending.clear()
+    this.timers.clear()
+    for (const lease of this.leases.values()) lease.connection = GONE
+    for (const effect of effects) this.#effect(effect)
+  }
+
   unanswered(): number[] {
     return [...this.#pending.keys()]
   }
 
   #before(event: CoreEvent): void {
-    if (event.type === 'acquire' || event.type === 'ready' || event.type === 'release') {
-      this.#pending.set(event.request, event)
+    if (ASKS.has(event.type)) {
+      const ask = event as Extract<CoreEvent, { type: 'acquire' | 'ready' | 'release' | 'reclaim' }>
+      this.#pending.set(ask.request, ask)
     }
     if (event.type === 'hangup' || event.type === 'evict') {
       for (const [request, { connection }] of this.#pending)
@@ -48,14 +62,15 @@ export class Observer {
     }
     if (event.type === 'timer') check(this.timers.delete(event.key), 'only a running timer fires')
     if (event.type === 'configure') for (const config of event.names) this.configs.set(config.name, config)
-    if (event.type === 'notify' && event.message.kind === 'MAINPID' && 'lease' in event.target) {
-      const lease = this.leases.get(event.target.lease)
+    if (event.type === 'notify' && event.message.kind === 'MAINPID') {
+      const lease = this.leases.get(event.lease)
       if (lease?.bind === 'process') lease.process = event.message.holder.process
     }
   }
 
   #effect(effect: Effect): void {
     if (effect.type === 'grant') this.#grant(effect)
+    if (effect.type === 'reclaimed') this.#reclaimed(effect)
     if (effect.type === 'reply') this.#reply(effect)
     if (effect.type === 'refuse') this.#answer(effect.request, effect.connection)
     if (effect.type === 'publish') this.#published(effect.event)
@@ -103,6 +118,14 @@ export class Observer {
     }
     this.leases.set(effect.lease, lease)
     if (state === 'ready') this.#mayAccept(lease)
+  }
+
+  #reclaimed({ request, connection, lease, state }: Extract<Effect, { type: 'reclaimed' }>): void {
+    const event = this.#answer(request, connection)
+    const known = this.leases.get(lease)
+    check(event.type === 'reclaim' && event.process === known?.process, 'only its own process reclaims a lease')
+    check(state === known!.state, 'a reclaimed lease is in the state that it was in')
+    known!.connection = connection
   }
 
   #reply(effect: Extract<Effect, { type: 'reply' }>): void {
@@ -162,6 +185,14 @@ export class Observer {
     if (event.type !== 'exit') return
     for (const [lease, process] of this.#pursued) if (process === event.process) this.#pursued.delete(lease)
   }
+}
+
+/** Two portraits; the first lines that differ are in the complaint. */
+export function checkSame(found: string, expected: string, rule: string): void {
+  if (found === expected) return
+  const [a, b] = [found.split('\n'), expected.split('\n')]
+  const at = a.findIndex((line, index) => line !== b[index])
+  throw new Error(`broken: ${rule}: ${a.slice(at, at + 3).join()} is not ${b.slice(at, at + 3).join()}`)
 }
 
 export function check(holds: boolean, rule: string): void {

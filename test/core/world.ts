@@ -1,10 +1,15 @@
 // A registry with a clock for the tests: requests in, effects out, and the timers that the effects started.
 
+import { createFold, fold } from '../../src/core/fold.ts'
 import { createRegistry, type Registry } from '../../src/core/registry.ts'
+import { restore } from '../../src/core/restore.ts'
+import { recordsOf } from '../../src/core/state.ts'
 import { step } from '../../src/core/step.ts'
 import type { AcquireEvent, CoreEvent, Effect, HolderInfo, NameConfig, PublishedEvent } from '../../src/core/types.ts'
 
 export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
+
+export const RECLAIM_TIMEOUT = 10_000
 
 export const WEB: NameConfig = {
   name: 'web',
@@ -21,11 +26,26 @@ export const WEB: NameConfig = {
 }
 
 export function holder(process: number, more: Partial<HolderInfo> = {}): HolderInfo {
-  return { process, pid: 1000 + process, uid: 33, gid: 33, user: 'www-data', command: 'node', ...more }
+  return {
+    process,
+    identity: `pidfd:${process}`,
+    pid: 1000 + process,
+    uid: 33,
+    gid: 33,
+    user: 'www-data',
+    command: 'node',
+    ...more,
+  }
+}
+
+/** The process of a holder that `holder` made. */
+export function processOf({ identity }: { identity: string }): number {
+  return Number(identity.slice('pidfd:'.length))
 }
 
 export class World {
-  readonly registry: Registry = createRegistry()
+  registry: Registry = createRegistry()
+  readonly #folded = createFold()
   readonly timers = new Map<string, number>()
   now = 1_000_000
   denied = new Set<number>()
@@ -43,11 +63,25 @@ export class World {
   step(event: CoreEvent): Effect[] {
     const allows = (_name: NameConfig, connection: number) => !this.denied.has(connection)
     this.last = step(this.registry, event, { now: this.now, allows })
-    for (const effect of this.last) {
+    for (const record of recordsOf(this.registry)) fold(this.#folded, record)
+    this.#keepTimers(this.last)
+    return this.last
+  }
+
+  /** The broker is killed and starts again after `away` ms. */
+  restart(away = 0): void {
+    this.now += away
+    const restored = restore(this.#folded, { now: this.now, reclaimTimeout: RECLAIM_TIMEOUT, processOf })
+    this.registry = restored.registry
+    this.timers.clear()
+    this.#keepTimers(restored.effects)
+  }
+
+  #keepTimers(effects: readonly Effect[]): void {
+    for (const effect of effects) {
       if (effect.type === 'start-timer') this.timers.set(effect.key, effect.at)
       if (effect.type === 'stop-timer') this.timers.delete(effect.key)
     }
-    return this.last
   }
 
   /** Asks on connection n as process n; returns the request's number. */
@@ -79,6 +113,12 @@ export class World {
   ready(connection: number, lease: number, process?: number): number {
     const request = ++this.#request
     this.step({ type: 'ready', connection, request, lease, ...(process !== undefined && { process }) })
+    return request
+  }
+
+  reclaim(connection: number, lease: number, process = connection, name = 'web'): number {
+    const request = ++this.#request
+    this.step({ type: 'reclaim', connection, request, lease, name, process })
     return request
   }
 

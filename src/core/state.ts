@@ -1,0 +1,135 @@
+// What must survive a restart of the broker, as plain data: one record for each lease, name and pursuit that a step changed. The
+// last record of a key wins, and null says that it is gone, so a fold of all records is the whole state. Waiters have no
+// record: what they asked on is gone with the broker.
+
+import type { Generation, Lease, Name, Pursuit, Registry } from './registry.ts'
+import type { AcquireEvent, DrainReason, EndReason, HolderInfo, NameConfig, Signal } from './types.ts'
+
+export interface StateRecord {
+  key: string
+  value: unknown
+}
+
+type Granted = Pick<AcquireEvent, 'connection' | 'bind' | 'label' | 'drainSignal' | 'readyAfter'>
+
+export interface LeaseRecord extends Granted {
+  name: string
+  /** Of its generation; an ended lease may have outlived that. */
+  generation: number
+  state: 'granted' | 'ready' | 'draining' | 'ended'
+  since: number
+  holder: Omit<HolderInfo, 'process'>
+  open: boolean
+  unclaimed: boolean
+  serving: boolean
+  draining?: { reason: DrainReason; deadline: number; enforced: boolean }
+  ended?: EndReason
+  status?: string
+  /** When its timers fire; without, they do not run. */
+  readyAt?: number
+  aliveAt?: number
+  drainAt?: number
+  watchdogAt?: number
+}
+
+export interface NameRecord {
+  config: NameConfig
+  current: number
+  generations: { seq: number; label: string; state: Generation['state']; promoteAt?: number }[]
+  superseded: [label: string, by: string][]
+  paused: boolean
+  removedAt?: number
+  nextLabel: number
+}
+
+export interface PursuitRecord {
+  holder: Omit<HolderInfo, 'process'>
+  signals: Signal[]
+  at: number
+}
+
+/** Numbers that only grow; they are in no other record once what had them is gone. */
+export interface MetaRecord {
+  nextLease: number
+  nextGeneration: number
+}
+
+/** Endings that the holder may not have heard of: it is told when it comes back. */
+const TOLD: ReadonlySet<EndReason> = new Set(['expired', 'evicted', 'revoked'])
+
+/** What the last step changed. */
+export function recordsOf(registry: Registry): StateRecord[] {
+  const { leases, names, pursuits, forgotten } = registry.changes
+  const records: StateRecord[] = []
+  for (const name of names) {
+    const known = registry.names.get(name.config.name)
+    if (known === name) records.push({ key: `name/${name.config.name}`, value: nameRecord(registry, name) })
+    else if (!known) records.push({ key: `name/${name.config.name}`, value: null })
+  }
+  for (const lease of leases) records.push({ key: `lease/${lease.id}`, value: leaseRecord(registry, lease) })
+  for (const id of forgotten) records.push({ key: `lease/${id}`, value: null })
+  for (const id of pursuits) records.push({ key: `pursuit/${id}`, value: pursuitRecord(registry, id) })
+  return records
+}
+
+function leaseRecord({ timers }: Registry, lease: Lease): LeaseRecord | null {
+  const { asked, generation, state, since, open, unclaimed, serving, draining, ended, status } = lease
+  if (state === 'waiting' || (ended !== undefined && !TOLD.has(ended))) return null
+  const { connection, bind, label, drainSignal, readyAfter } = asked
+  const readyAt = timers.get(`ready/${lease.id}`)
+  const aliveAt = timers.get(`alive/${lease.id}`)
+  const drainAt = timers.get(`drain/${lease.id}`)
+  const watchdogAt = timers.get(`watchdog/${lease.id}`)
+  return {
+    name: asked.name,
+    generation: generation!.seq,
+    state,
+    since,
+    holder: holderRecord(lease.holder),
+    open,
+    unclaimed,
+    serving,
+    connection,
+    bind,
+    ...(label !== undefined && { label }),
+    ...(drainSignal !== undefined && { drainSignal }),
+    ...(readyAfter !== undefined && { readyAfter }),
+    ...(draining && { draining: { ...draining } }),
+    ...(ended !== undefined && { ended }),
+    ...(status !== undefined && { status }),
+    ...(readyAt !== undefined && { readyAt }),
+    ...(aliveAt !== undefined && { aliveAt }),
+    ...(drainAt !== undefined && { drainAt }),
+    ...(watchdogAt !== undefined && { watchdogAt }),
+  }
+}
+
+function nameRecord({ timers }: Registry, name: Name): NameRecord {
+  const { config, current, generations, superseded, paused, removed, nextLabel } = name
+  return {
+    config,
+    current: current.seq,
+    generations: [...generations].map(({ seq, label, state }) => {
+      const promoteAt = timers.get(`promote/${seq}`)
+      return { seq, label, state, ...(promoteAt !== undefined && { promoteAt }) }
+    }),
+    superseded: [...superseded],
+    paused,
+    ...(removed && { removedAt: timers.get(`removed/${config.name}`) ?? 0 }),
+    nextLabel,
+  }
+}
+
+function pursuitRecord({ pursuits, timers }: Registry, id: number): PursuitRecord | null {
+  const pursuit: Pursuit | undefined = pursuits.get(id)
+  if (!pursuit) return null
+  return {
+    holder: holderRecord(pursuit.holder),
+    signals: [...pursuit.signals],
+    at: timers.get(`kill/${id}`) ?? 0,
+  }
+}
+
+function holderRecord({ process: _, ...holder }: HolderInfo): Omit<HolderInfo, 'process'> {
+  return holder
+}
