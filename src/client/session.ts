@@ -133,7 +133,7 @@ export class Session {
   }
 }
 
-/** Absent keys, not undefined ones: msgpackr has no plain value for undefined. */
+/** Absent keys, not undefined ones, as the types have it. */
 function introduction({ client, token = process.env['FD_BROKER_TOKEN'] || undefined }: ConnectOptions): Introduction {
   return { ...(client !== undefined && { client }), ...(token !== undefined && { token }) }
 }

@@ -1,11 +1,8 @@
-// Bytes to messages. Only packets that passed the gate reach msgpackr.
+// Packets to messages: what comes through the gate, within the limits.
 
-import { Unpackr } from 'msgpackr/pack'
 import { BrokerError } from './errors.ts'
 import { inspect } from './gate.ts'
 import { REPLY_MAX, REQUEST_MAX } from './limits.ts'
-
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false, int64AsType: 'auto' })
 
 export interface DecodedRequest {
   id: number
@@ -21,17 +18,21 @@ export interface Malformed {
 
 /** Decodes a request. `truncated`: the packet was longer than a request may be, and `bytes` is its beginning. */
 export function decodeRequest(bytes: Uint8Array, truncated: boolean): DecodedRequest | Malformed {
-  const { fault, id, floats } = inspect(bytes)
+  const { fault, id, floats, values } = inspect(bytes)
   if (truncated || bytes.length > REQUEST_MAX) return { id, fault: `the packet is longer than ${REQUEST_MAX} bytes` }
   if (fault !== undefined) return { id, fault }
   if (id === undefined) return { id, fault: 'it has no `id` that is an unsigned 32-bit integer' }
-  return { id, body: unpackr.unpack(bytes) as Record<string, unknown>, floats }
+  return { id, body: values, floats }
 }
 
 /** Decodes an answer or event from a broker; throws PROTOCOL. */
 export function decodeMessage(bytes: Uint8Array, truncated: boolean): Record<string, unknown> {
-  const tooLong = truncated || bytes.length > REPLY_MAX
-  const { fault } = tooLong ? { fault: `it is longer than ${REPLY_MAX} bytes` } : inspect(bytes)
-  if (fault !== undefined) throw new BrokerError('PROTOCOL', `the broker sent a packet that is malformed: ${fault}`)
-  return unpackr.unpack(bytes) as Record<string, unknown>
+  if (truncated || bytes.length > REPLY_MAX) throw malformed(`it is longer than ${REPLY_MAX} bytes`)
+  const { fault, values } = inspect(bytes)
+  if (fault !== undefined) throw malformed(fault)
+  return values
+}
+
+function malformed(fault: string): BrokerError {
+  return new BrokerError('PROTOCOL', `the broker sent a packet that is malformed: ${fault}`)
 }

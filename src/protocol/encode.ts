@@ -1,37 +1,13 @@
 // Messages to bytes. An answer too long for one packet goes in several: same id, `part` of `parts`, each a slice of its array.
 
-import { Packr } from 'msgpackr/pack'
 import { FDS_PER_PACKET, REPLY_MAX } from './limits.ts'
-
-// variableMapSize: every map in its shortest form, as docs/protocol.md shows it.
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, structuredClone: false, variableMapSize: true })
+import { write } from './writer.ts'
 
 /** Room for `part` and `parts` beside the fields that every part repeats. */
 const PART_OVERHEAD = 32
 
 export function encode(message: object): Uint8Array {
-  return packr.pack(plain(message))
-}
-
-/**
- * The same value in the protocol's types. Left to itself msgpackr writes an integer over 32 bits as a float and `undefined` as
- * an extension type, and a command line that some process chose could bring a NUL or half of a surrogate pair into a string.
- */
-function plain(value: unknown): unknown {
-  if (typeof value === 'string') return UNWRITABLE.test(value) ? value.replaceAll(UNWRITABLE_ALL, '\ufffd') : value
-  if (typeof value === 'number') return Number.isSafeInteger(value) && outside32Bits(value) ? BigInt(value) : value
-  if (Array.isArray(value)) return value.map(plain)
-  if (typeof value !== 'object' || value === null) return value
-  const copy: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value)) if (item !== undefined) copy[key] = plain(item)
-  return copy
-}
-
-const UNWRITABLE = /[\0\p{Surrogate}]/u
-const UNWRITABLE_ALL = /[\0\p{Surrogate}]/gu
-
-function outside32Bits(value: number): boolean {
-  return value > 0xffff_ffff || value < -0x8000_0000
+  return write(message)
 }
 
 export interface Part {

@@ -193,6 +193,13 @@ export const VERBS: { readonly [O in Op]: { readonly [K in keyof Requests[O]]-?:
   shutdown: {},
 }
 
+const REQUIRED = Object.fromEntries(
+  Object.entries(VERBS).map(([op, fields]: [string, Record<string, Field>]) => [
+    op,
+    Object.keys(fields).filter((key) => fields[key]?.required),
+  ]),
+) as Record<Op, string[]>
+
 export function isOp(op: string): op is Op {
   return Object.hasOwn(VERBS, op)
 }
@@ -220,8 +227,6 @@ export function shapeFault(op: Op, body: Record<string, unknown>, floats: readon
     const fault = floats.includes(key) ? 'must not be a float' : field.check(body[key])
     if (fault !== undefined) return `${op}: ${key} ${fault}`
   }
-  for (const [key, field] of Object.entries(fields)) {
-    if (field.required && !Object.hasOwn(body, key)) return `${op}: ${key} is missing`
-  }
+  for (const key of REQUIRED[op]) if (!Object.hasOwn(body, key)) return `${op}: ${key} is missing`
   return undefined
 }
