@@ -1,5 +1,6 @@
 /* Marshals between JavaScript and the system calls of scm.c, sock.c and proc.c: each answers a number >= 0, or -errno. */
 #include "addon.h"
+#include "privileges.h"
 #include "proc.h"
 #include "scm.h"
 #include "sock.h"
@@ -34,6 +35,11 @@ FROM_INTS(js_listen, 2, sock_listen(a[0], a[1]))
 FROM_INTS(js_accept, 1, sock_accept(a[0]))
 FROM_INTS(js_shutdown, 2, sock_shutdown(a[0], a[1]))
 FROM_INTS(js_unsent, 1, sock_unsent(a[0]))
+
+/* A set of capabilities comes as its low and its high half. */
+#define CAPABILITIES(words) ((uint64_t)(uint32_t)(words)[1] << 32 | (uint32_t)(words)[0])
+FROM_INTS(js_privileges_prepare, 2, privileges_prepare(CAPABILITIES(a)))
+FROM_INTS(js_privileges_settle, 2, privileges_settle(CAPABILITIES(a)))
 
 static napi_value js_open(napi_env env, napi_callback_info info)
 {
@@ -266,6 +272,7 @@ NAPI_MODULE_INIT()
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
     {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"recv", js_recv}, {"send", js_send},
     {"sendTo", js_send_to}, {"unixDiag", js_unix_diag}, {"strerror", js_strerror},
+    {"privilegesPrepare", js_privileges_prepare}, {"privilegesSettle", js_privileges_settle},
   };
   struct addon *addon = calloc(1, sizeof *addon);
   if (!addon || napi_set_instance_data(env, addon, free_addon, NULL) != napi_ok) {

@@ -2,6 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Accounts } from '../core/rule-text.ts'
 
+export interface SystemAccounts extends Accounts {
+  /** The ids of a user, by name or uid; undefined where there is no entry, which alone tells the group. */
+  login(user: string): { uid: number; gid: number } | undefined
+}
+
 /** Where accounts are found; the defaults are the system's. */
 export interface AccountSources {
   passwd?: string
@@ -11,7 +16,7 @@ export interface AccountSources {
 }
 
 /** Reads passwd(5) and group(5) once, and asks getent(1) for what is not there (LDAP, sssd, systemd-homed). */
-export function systemAccounts(sources: AccountSources = {}): Accounts {
+export function systemAccounts(sources: AccountSources = {}): SystemAccounts {
   const { passwd = '/etc/passwd', group = '/etc/group', lookup = getent } = sources
   const resolver = (database: 'passwd' | 'group', file: string) => {
     let local: Map<string, number> | undefined
@@ -23,16 +28,31 @@ export function systemAccounts(sources: AccountSources = {}): Accounts {
       return found.get(name)
     }
   }
-  return { user: resolver('passwd', passwd), group: resolver('group', group) }
+  const login = (user: string) => loginIn(readText(passwd), user) ?? loginIn(lookup('passwd', user) ?? '', user)
+  return { user: resolver('passwd', passwd), group: resolver('group', group), login }
 }
 
 function readEntries(file: string): Map<string, number> {
+  return entries(readText(file))
+}
+
+/** A container may have no such file; getent has the last word then. */
+function readText(file: string): string {
   try {
-    return entries(readFileSync(file, 'utf8'))
+    return readFileSync(file, 'utf8')
   } catch {
-    // A container may have no such file; getent has the last word then.
-    return new Map()
+    return ''
   }
+}
+
+/** passwd(5): name, password, uid, gid. */
+function loginIn(passwd: string, user: string): { uid: number; gid: number } | undefined {
+  for (const line of passwd.split('\n')) {
+    const [name, , uid, gid] = line.split(':')
+    if ((name === user || uid === user) && /^\d+$/.test(uid ?? '') && /^\d+$/.test(gid ?? ''))
+      return { uid: Number(uid), gid: Number(gid) }
+  }
+  return undefined
 }
 
 /** Name and id are the first and the third field of a line, in passwd(5) and in group(5). The first entry of a name wins. */

@@ -11,6 +11,7 @@ import {
 } from '../sys/index.ts'
 import { Broker, notifyDirectory } from './broker.ts'
 import type { Config } from './config/model.ts'
+import { giveUpRoot } from './give-up-root.ts'
 import type { Log } from './log.ts'
 import { Sockets } from './sockets.ts'
 
@@ -39,9 +40,9 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
   ]
   try {
     const { control, controlMode } = config.broker
-    const path = prepareControlPath(control)
+    const path = prepareControlPath(control, config.broker.user?.uid)
     undo.push(() => releaseControlPath(control, path))
-    prepareNotifyDirectory(notifyDirectory(config))
+    prepareNotifyDirectory(notifyDirectory(config), config.broker.user?.uid)
     undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
     const sockets = new Sockets()
     sockets.open(config.names.values())
@@ -56,6 +57,7 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
       listener.removePath()
       listener.close()
     })
+    giveUpRoot(config, log, [...path.made, notifyDirectory(config)])
     announce(config, sockets, log)
     return await untilStopped(broker, log, stop)
   } finally {

@@ -159,6 +159,10 @@ export interface Addon {
   /** The pid that holds the lock, 0 if nobody does. */
   lockHolder(fd: number): number
 
+  /** Sets of capabilities, as their low and high 32 bits. Each acts on every thread. */
+  privilegesPrepare(low: number, high: number): number
+  privilegesSettle(low: number, high: number): number
+
   pidfdOpen(pid: number): number
   pidfdSignal(pidfd: number, signal: number): number
   pidfdGetfd(pidfd: number, fd: number): number

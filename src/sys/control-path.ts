@@ -21,21 +21,24 @@ export interface ControlPath {
    * open it here.
    */
   lock: OwnedFd
+  /** Directories that were not there before. */
+  made: readonly string[]
 }
 
 function lockPath(path: string): string {
   return `${path}.lock`
 }
 
-function requireSafeDirectory(directory: string): void {
+/** Returns the directories that it made. */
+function requireSafeDirectory(directory: string, owner: number | undefined): string[] {
   if (lstat(directory)?.isSymbolicLink() && !statSync(directory, { throwIfNoEntry: false })) {
     throw new Error(`${directory} is a symbolic link to nothing: make its target, or remove the link`)
   }
-  makeDirectories(directory, 0o755)
+  const made = makeDirectories(directory, 0o755)
   const stats = statSync(directory)
   if (!stats.isDirectory()) throw new Error(`${directory} is not a directory: choose another control path`)
   const self = process.geteuid!()
-  if (stats.uid !== 0 && stats.uid !== self) {
+  if (stats.uid !== 0 && stats.uid !== self && stats.uid !== owner) {
     throw new Error(
       `${directory} belongs to uid ${stats.uid}, who could replace the control socket: chown it to root or uid ${self}`,
     )
@@ -48,6 +51,7 @@ function requireSafeDirectory(directory: string): void {
     if (!isOpen(above, OTHERS_WRITE)) continue
     throw new Error(`others may write to ${above} and could replace ${directory} in it: chmod go-w ${above}`)
   }
+  return made
 }
 
 /** In a sticky directory such as /tmp nobody can rename or remove what is not his. */
@@ -125,16 +129,19 @@ function removeStale(path: string): void {
   unlinkSync(path)
 }
 
-/** Makes the path free to bind, for this process alone as long as it keeps the lock. Throws an Error that says what to do. */
-export function prepareControlPath(path: string): ControlPath {
+/**
+ * Makes the path free to bind, for this process alone as long as it keeps the lock. `owner`: the user that the broker will be, who may
+ * own the directory. Throws an Error that says what to do.
+ */
+export function prepareControlPath(path: string, owner?: number): ControlPath {
   if (isAbstract(path) || !path.startsWith('/')) {
     throw new Error(`the control path ${path} is not absolute: anybody could take another kind of name before us`)
   }
-  requireSafeDirectory(dirname(path))
+  const made = requireSafeDirectory(dirname(path), owner)
   const lock = lockControl(path)
   try {
     removeStale(path)
-    return { lock }
+    return { lock, made }
   } catch (error) {
     remove(lockPath(path))
     lock.close()
@@ -143,7 +150,7 @@ export function prepareControlPath(path: string): ControlPath {
 }
 
 /** The clean exit, after the listener removed its path: the lock file goes while the lock is held, so that it is no other broker's. */
-export function releaseControlPath(path: string, { lock }: ControlPath): void {
+export function releaseControlPath(path: string, { lock }: Pick<ControlPath, 'lock'>): void {
   remove(lockPath(path))
   lock.close()
 }

@@ -18,14 +18,17 @@ export interface NotifySender {
 const DIRECTORY_MODE = 0o711
 const NAME_BYTES = 12
 
-/** Makes the directory, or empties the one of a broker that was killed. For who has the control path's lock. */
-export function prepareNotifyDirectory(directory: string): void {
+/**
+ * Makes the directory, or empties the one of a broker that was killed, which may be of the user that it became (`owner`). For who has the
+ * control path's lock.
+ */
+export function prepareNotifyDirectory(directory: string, owner?: number): void {
   try {
     mkdirSync(directory, { mode: 0o700 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     const stats = lstatSync(directory)
-    if (!stats.isDirectory() || stats.uid !== process.geteuid!()) {
+    if (!stats.isDirectory() || (stats.uid !== process.geteuid!() && stats.uid !== owner)) {
       throw new Error(`${directory} is not a directory of uid ${process.geteuid!()}: remove it`)
     }
     chmodSync(directory, 0o700)

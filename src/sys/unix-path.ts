@@ -6,6 +6,8 @@ import { check, SystemError } from './system-error.ts'
 
 const { EACCES, ECONNREFUSED, ENOENT } = constants.errno
 
+const REFUSED: ReadonlySet<string> = new Set(['EACCES', 'EPERM'])
+
 export function isAbstract(path: string): boolean {
   return path.startsWith('@')
 }
@@ -69,17 +71,29 @@ export function modeAtBind({ mode, uid, gid }: PathOwner): number {
   return uid === undefined && gid === undefined ? mode : mode & 0o600
 }
 
-/** Gives a path that was just bound its owner and its mode, which the umask may have cut. Follows no symbolic link. */
+/**
+ * Gives a path that was just bound its owner and its mode, which the umask may have cut. Follows no symbolic link. The user comes last:
+ * who has CAP_CHOWN may give a path away, but not change the mode of another's.
+ */
 export function setPathOwner(path: string, { mode, uid, gid }: PathOwner): void {
-  if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? -1, gid ?? -1)
+  if (gid !== undefined) lchownSync(path, -1, gid)
   using file = new OwnedFd(check(addon.open(path, constants.O_PATH | constants.O_NOFOLLOW, 0), 'open'))
   chmodSync(`/proc/self/fd/${file.fd}`, mode)
+  if (uid !== undefined) lchownSync(path, uid, -1)
 }
 
-/** Removes the path if it is still that inode. Before the socket is closed, while the number cannot be given again. */
+/**
+ * Removes the path if it is still that inode. Before the socket is closed, while the number cannot be given again. It stays where the
+ * directory is not ours: a broker that gave up root leaves it, and the next one finds it stale.
+ */
 export function removePath(path: string, bound: Stats): void {
   const now = lstat(path)
-  if (now && now.ino === bound.ino && now.dev === bound.dev) unlinkSync(path)
+  if (!now || now.ino !== bound.ino || now.dev !== bound.dev) return
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (!REFUSED.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }
 
 /** Errors of node:fs, which are ours where a system call was refused. */

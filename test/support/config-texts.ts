@@ -5,8 +5,9 @@ import { parseConfig } from '../../src/daemon/config/read-config.ts'
 
 const ids: Record<string, number> = { root: 0, 'www-data': 33, adm: 4 }
 export const accounts = { user: (name: string) => ids[name], group: (name: string) => ids[name] }
-export const asRoot: ConfigEnv = { uid: 0, accounts, somaxconn: 4096 }
-export const asUser: ConfigEnv = { uid: 1000, accounts, runtimeDir: '/run/user/1000' }
+const login = (user: string) => (user === 'www-data' ? { uid: 33, gid: 33 } : undefined)
+export const asRoot: ConfigEnv = { uid: 0, accounts, login, somaxconn: 4096 }
+export const asUser: ConfigEnv = { uid: 1000, accounts, login, runtimeDir: '/run/user/1000' }
 
 /** All complaints about a text, as they are printed. */
 export function faults(text: string, env: ConfigEnv = asRoot): string[] {

@@ -10,9 +10,14 @@ export function addCheck(program: Command, env: Env): Command {
     .command('check')
     .description('check a config file, and name every fault in it')
     .argument('[file]', 'the config (default: the one that serve reads)')
+    .option('--explain', 'say whom the broker becomes, and what it keeps of root and why')
     .addHelpText('after', HELP)
-    .action((file: string | undefined) => {
-      const { ok, lines } = checkFile(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
+    .action((file: string | undefined, { explain }: { explain?: true }) => {
+      const { ok, lines } = checkFile(
+        file ?? defaultConfigPath(env.uid, env.variables),
+        systemConfigEnv(env.variables),
+        explain,
+      )
       const output = ok ? env.stdout : env.stderr
       for (const line of lines) output.write(`${line}\n`)
       if (!ok) throw new Exit(EXIT_USAGE)
@@ -24,4 +29,5 @@ Nothing is bound and nothing is changed. Every fault is told at once, as FILE:LI
 
 Examples:
   fd-broker check
+  fd-broker check --explain ./broker.toml
   fd-broker check ./broker.toml && fd-broker serve --config ./broker.toml`

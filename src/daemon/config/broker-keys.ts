@@ -1,7 +1,7 @@
 // The keys of [broker].
 
 import { key, optional } from './key.ts'
-import { count, duration, octalMode, path, texts, word } from './kinds.ts'
+import { account, count, duration, octalMode, path, texts, word } from './kinds.ts'
 import { DIRECTORY_PATH_MAX, LONGEST_MS, LONGEST_WHY, RULES_MAX, SOCKET_PATH_MAX } from './limits.ts'
 
 const rules = () => texts('list of rules', 'a rule', RULES_MAX, 'every request walks the list')
@@ -53,11 +53,10 @@ export const BROKER_KEYS = {
     example: '500',
     doc: 'requests that one user may send in a second; admins are exempt',
   }),
-  user: optional(word('user', /^[^\s:,]+$/, 'its name'), {
+  user: optional(account('user'), {
     default: 'the user who starts the broker',
     example: '"fd-broker"',
-    doc: 'reserved for the user that the broker changes to',
-    refused: 'not in this version: start the broker as that user, for instance with systemd’s User=',
+    doc: 'the user that a broker started by root becomes once its sockets are bound, with the capabilities that its features need (`fd-broker check --explain`)',
   }),
   metrics: optional(word('metrics address', /^[a-z]+:\/\/\S+$/, 'an address such as "tcp://127.0.0.1:9464"'), {
     default: 'off',

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import type { Login } from '../../sys/index.ts'
 import { BROKER_KEYS } from './broker-keys.ts'
 import { buildRules } from './build-rules.ts'
 import type { ConfigEnv } from './config-env.ts'
@@ -10,8 +11,10 @@ import type { Report } from './report.ts'
 export function buildBroker(table: Table, env: ConfigEnv, report: Report): BrokerModel {
   const values = readTable(BROKER_KEYS, table, ['broker'], report)
   const control = values.control ?? defaultControl(env, table, report)
-  const admins = values.admins ?? defaultAdmins(env.uid)
+  const user = values.user === undefined ? undefined : buildUser(values.user, env, report)
+  const admins = values.admins ?? defaultAdmins(env.uid, user?.uid ?? env.uid)
   return {
+    ...(user === undefined ? {} : { user }),
     control,
     controlMode: values.control_mode,
     admins: buildRules(admins, ['broker', 'admins'], env, report),
@@ -41,6 +44,21 @@ function defaultControl(env: ConfigEnv, table: Table, report: Report): string {
   return control
 }
 
-function defaultAdmins(uid: number): string[] {
-  return uid === 0 ? ['user:0'] : ['user:0', `user:${uid}`]
+/** Root, and the broker's own user: who starts it, and who it becomes. */
+function defaultAdmins(...uids: number[]): string[] {
+  return [...new Set([0, ...uids])].map((uid) => `user:${uid}`)
+}
+
+function buildUser(name: string, env: ConfigEnv, report: Report): Login | undefined {
+  const ids = env.login?.(name)
+  if (ids === undefined) {
+    report.fault(['broker', 'user'], `there is no user ${name}: create it, for instance with useradd --system ${name}`)
+    return undefined
+  }
+  if (env.uid !== 0 && env.uid !== ids.uid)
+    report.warn(
+      ['broker', 'user'],
+      `only root can become ${name}, and this is uid ${env.uid}; start the broker as root`,
+    )
+  return { name, ...ids }
 }

@@ -10,6 +10,8 @@ export interface ConfigEnv {
   /** XDG_RUNTIME_DIR, where a user's broker has its control socket. */
   runtimeDir?: string | undefined
   accounts: Accounts
+  /** The ids of a user, by name or uid, where it is known. */
+  login?(user: string): { uid: number; gid: number } | undefined
   /** Of the file itself, once they are read: rules may name them. */
   tokens?: Tokens
   /** net.core.somaxconn, where it is known. */
@@ -20,8 +22,22 @@ export function systemConfigEnv(variables: NodeJS.ProcessEnv = process.env): Con
   return {
     uid: process.geteuid?.() ?? 0,
     runtimeDir: variables.XDG_RUNTIME_DIR,
-    accounts: systemAccounts(),
+    ...systemLogins(),
     somaxconn: somaxconn(),
+  }
+}
+
+function systemLogins(): Pick<ConfigEnv, 'accounts' | 'login'> {
+  const { login, ...accounts } = systemAccounts()
+  return { accounts, login }
+}
+
+/** The first port that needs no capability (ip(7)). */
+export function unprivilegedPort(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'))
+  } catch {
+    return 1024
   }
 }
 

@@ -5,6 +5,8 @@ export interface ConfigText {
   text: string
   /** Permission bits of the file. */
   mode: number
+  /** Its group. */
+  gid: number
   warning?: string
 }
 
@@ -26,7 +28,7 @@ export function readConfigFile(path: string, uid: number): ConfigText | { fault:
       return { fault: `can be written by others than its owner; chmod go-w ${path}` }
     const content = decode(readAtMost(fd, FILE_MAX + 1))
     if ('fault' in content) return content
-    const read = { ...content, mode: stat.mode & 0o777 }
+    const read = { ...content, mode: stat.mode & 0o777, gid: stat.gid }
     if (uid !== 0 || stat.uid === 0) return read
     return { ...read, warning: `belongs to uid ${stat.uid}, who thus decides for root; chown root ${path}` }
   } catch (error) {

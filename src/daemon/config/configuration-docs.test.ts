@@ -11,7 +11,7 @@ import { parseConfig } from './read-config.ts'
 
 const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8')
 const everyone = { user: () => 1, group: () => 1 }
-const env: ConfigEnv = { uid: 0, accounts: everyone }
+const env: ConfigEnv = { uid: 0, accounts: everyone, login: () => ({ uid: 1, gid: 1 }) }
 
 /** What is wrong with a text, as it would be printed; empty when it is good. */
 function wrong(text: string): string {

@@ -3,6 +3,7 @@
 import type { NameConfig, Rule } from '../../core/types.ts'
 import type { Address } from '../../protocol/address.ts'
 import type { SocketOptions } from '../../protocol/socket-options.ts'
+import type { Login } from '../../sys/index.ts'
 import type { Tokens } from './build-tokens.ts'
 
 export interface Config {
@@ -14,6 +15,8 @@ export interface Config {
 }
 
 export interface BrokerModel {
+  /** Whom a broker of root becomes. */
+  user?: Login
   control: string
   controlMode: number
   admins: Rule[]

@@ -7,7 +7,7 @@ import { buildName } from './build-name.ts'
 import { buildTokens } from './build-tokens.ts'
 import { checkOverlaps, type PlacedClaim } from './check-overlaps.ts'
 import type { ConfigEnv } from './config-env.ts'
-import { readConfigFile } from './config-file.ts'
+import { type ConfigText, readConfigFile } from './config-file.ts'
 import type { Fault } from './fault.ts'
 import { keyLines } from './key-lines.ts'
 import { NAMES_MAX } from './limits.ts'
@@ -23,10 +23,16 @@ export function readConfig(file: string, env: ConfigEnv): ConfigResult {
   const read = readConfigFile(file, env.uid)
   if ('fault' in read) return { faults: [{ file, message: read.fault }], warnings: [] }
   const result = parseConfig(read.text, file, env)
-  if ('config' in result && result.config.tokens.size > 0 && (read.mode & 0o044) !== 0)
+  if ('config' in result && isExposed(read, result.config))
     return { faults: [{ file, key: ['tokens'], message: exposed(file, read.mode) }], warnings: result.warnings }
   if (read.warning !== undefined) result.warnings.unshift({ file, severity: 'warning', message: read.warning })
   return result
+}
+
+/** The group may read it where that is the group of the user that the broker becomes: it reads the file again at a reload. */
+function isExposed({ mode, gid }: ConfigText, { tokens, broker }: Config): boolean {
+  const ownGroup = gid !== 0 && gid === broker.user?.gid
+  return tokens.size > 0 && (mode & (ownGroup ? 0o004 : 0o044)) !== 0
 }
 
 function exposed(file: string, mode: number): string {

@@ -45,10 +45,7 @@ describe('[broker]', () => {
       'max_connections_per_uid = "9"',
       'max_connections_per_uid: "9" is not a whole number; write one from 1 to 65536, without quotes',
     ],
-    [
-      'user = "fd-broker"',
-      'user: not in this version: start the broker as that user, for instance with systemd’s User=',
-    ],
+    ['user = "fd-broker"', 'user: there is no user fd-broker: create it, for instance with useradd --system fd-broker'],
     [
       'metrics = "tcp://127.0.0.1:9464"',
       'metrics: not in this version: remove the key and read `fd-broker stats --json` instead',
