@@ -61,7 +61,8 @@ async function acquireOn(
     return admit(() => {
       signal?.throwIfAborted()
       session.assertOpen()
-      return new Lease(grant.message, received, line!, session.leases)
+      const receive = (answer: Answer) => receiveSockets(answer, line!, session.spare, {})
+      return new Lease(grant.message, received, line!, session.leases, receive)
     }, received.fds)
   } catch (error) {
     closeAll(grant.fds)

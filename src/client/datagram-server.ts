@@ -3,17 +3,19 @@
 
 import type { Socket } from 'node:dgram'
 import { keepReuseAddress, type OwnedFd } from '../sys/index.ts'
+import { closeAll } from './answers.ts'
 import { awaitListening } from './await-listening.ts'
 import type { Opened } from './stream-server.ts'
 
 /** The descriptor is the socket's from now on, or closed. */
 export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
-  let closed = false
-  socket.once('close', () => {
-    closed = true
-  })
+  const number = fd.fd
   const stop = () => {
-    if (!closed) socket.close()
+    try {
+      socket.close()
+    } catch {
+      // The program has closed it; Node says so in no other way before the next turn.
+    }
   }
   const listening = awaitListening(socket, () => {
     try {
@@ -25,5 +27,10 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
       throw error
     }
   })
-  return { listening, stop }
+  return {
+    listening,
+    stop,
+    numbers: [number],
+    rearrange: (_places, more) => closeAll(more.filter((each) => each !== undefined)),
+  }
 }

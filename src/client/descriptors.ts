@@ -48,6 +48,23 @@ export class Descriptors {
     return this.#handedOut
   }
 
+  /** The number that was handed out for each socket; undefined where none was. */
+  handedOut(at: number): number | undefined {
+    return this.#handedOut?.[at]
+  }
+
+  /**
+   * Other sockets from now on. `places` says for each which former one it continues, whose number goes on being the one that was
+   * handed out. Returns the former ones, the caller's to close.
+   */
+  replace(own: readonly OwnedFd[], places: readonly (number | undefined)[]): readonly OwnedFd[] {
+    const former = this.#own
+    const handedOut = this.#handedOut
+    this.#own = own
+    this.#handedOut = handedOut && places.map((place, at) => handedOut[place ?? -1] ?? own[at]!.dup().release())
+    return former
+  }
+
   take(): number[] {
     const taken = this.own.map((fd) => fd.release())
     this.#gone = 'taken'

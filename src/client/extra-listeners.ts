@@ -25,13 +25,26 @@ const OPTIONS = [
 ] as const
 
 export class ExtraListeners {
-  readonly servers: readonly Server[]
+  readonly servers: Server[]
   readonly #main: Server
 
   constructor(main: Server, count: number) {
     this.#main = main
     this.servers = Array.from({ length: count }, () => this.#extra())
     if (count > 0) this.#closeWithMain()
+  }
+
+  /** One more, which listens on nothing yet. */
+  add(): Server {
+    const extra = this.#extra()
+    this.servers.push(extra)
+    if (this.servers.length === 1) this.#closeWithMain()
+    return extra
+  }
+
+  remove(extra: Server): void {
+    this.servers.splice(this.servers.indexOf(extra), 1)
+    if (extra.listening) extra.close()
   }
 
   close(): void {

@@ -14,7 +14,7 @@ export type {
 export type { Stats } from './broker.ts'
 export type { BrokerEvent } from './events.ts'
 export type { Lease, LeaseState, ReadyResult } from './lease.ts'
-export type { DrainReason, EndReason, LeaseDrain, LeaseEnded, LeaseEvents } from './lease-events.ts'
+export type { DrainReason, EndReason, LeaseDrain, LeaseEnded, LeaseEvents, LeaseReplaced } from './lease-events.ts'
 export type { Server } from './listening.ts'
 export type {
   Abortable,

@@ -9,6 +9,9 @@ import type { Descriptors } from './descriptors.ts'
 export function keepBacklog(descriptors: Descriptors, sockets: readonly SocketDescription[]): void {
   setImmediate(() => {
     if (descriptors.closed) return
-    for (const [at, { backlog }] of sockets.entries()) restoreBacklog(descriptors.own[at]!.fd, backlog)
+    for (const [at, { backlog }] of sockets.entries()) {
+      const fd = descriptors.own[at]
+      if (fd !== undefined) restoreBacklog(fd.fd, backlog)
+    }
   })
 }

@@ -2,6 +2,7 @@
 // the caller could have listened.
 
 import { EventEmitter } from 'node:events'
+import type { SocketDescription } from '../protocol/messages.ts'
 
 /** Why a holder is asked to stop accepting. */
 export type DrainReason = 'takeover' | 'admin' | 'pause' | 'removed' | 'rollback' | 'shutdown' | 'self'
@@ -19,13 +20,21 @@ export interface LeaseEnded {
   reason: EndReason
 }
 
+export interface LeaseReplaced {
+  /** The sockets that the name has now, in the order of the config. */
+  sockets: readonly SocketDescription[]
+  /** After take(): their descriptors, the listener's to close. Otherwise `lease.fds` has them. */
+  fds?: readonly number[]
+}
+
 export interface LeaseEvents {
   drain: [LeaseDrain]
   ended: [LeaseEnded]
+  replaced: [LeaseReplaced]
 }
 
 export class LeaseEmitter extends EventEmitter<LeaseEvents> {
-  #unheard = new Map<keyof LeaseEvents, LeaseDrain | LeaseEnded>()
+  #unheard = new Map<keyof LeaseEvents, LeaseEvents[keyof LeaseEvents][0]>()
 
   constructor() {
     super()

@@ -2,7 +2,7 @@
 
 import { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
-import { type Answer, closeAll, type Message } from './answers.ts'
+import { type Answer, closeAll, type Message, Parts } from './answers.ts'
 import { Descriptors } from './descriptors.ts'
 import { keepBacklog } from './keep-backlog.ts'
 import { type LeaseDrain, LeaseEmitter, type LeaseEnded } from './lease-events.ts'
@@ -10,7 +10,8 @@ import type { LeaseLine } from './lease-line.ts'
 import { Listening, type Server } from './listening.ts'
 import type { Abortable } from './options.ts'
 import { ReadyWarning } from './ready-warning.ts'
-import type { ReceivedSockets } from './received-sockets.ts'
+import { checkSockets, type ReceivedSockets } from './received-sockets.ts'
+import { Replacing } from './replacing.ts'
 import { type ServeOptions, type ServeResult, Serving } from './serving.ts'
 
 /** `lost`: the connection to the broker is gone, and with it the lease; its sockets stay open. */
@@ -24,7 +25,8 @@ export interface ReadyResult {
 
 /**
  * The right to use a name's sockets, with the sockets. Events: `drain` ({reason, deadline}): stop accepting, finish, release();
- * `ended` ({reason}): the lease is over and not by your release().
+ * `ended` ({reason}): the lease is over and not by your release(); `replaced` ({sockets}): the name has other sockets now, which
+ * servers started by listen() and serve() use already.
  *
  * The sockets are shared with the broker and with other holders, down to the status flags of the open file description
  * (open(2)): a holder that changes O_NONBLOCK or a socket option changes it for all. Node sets O_NONBLOCK.
@@ -36,13 +38,15 @@ export class Lease extends LeaseEmitter {
   readonly generation: string
   /** Milliseconds from the grant within which ready() must be called. */
   readonly readyWithin: number
-  /** What the sockets are, in the order of the config. `address` is in the config's syntax, with the real port. */
-  readonly sockets: readonly SocketDescription[]
   /** @internal What the broker said with the grant. */
   readonly grant: Message
   readonly #line: LeaseLine
   readonly #descriptors: Descriptors
   readonly #listening: Listening
+  readonly #replacing: Replacing
+  readonly #receive: (answer: Answer) => Promise<ReceivedSockets>
+  #sockets: readonly SocketDescription[]
+  #parts = new Parts()
   readonly #warning: ReadyWarning
   readonly #unreleased: Set<Lease>
   /** Whether one holder alone may accept; a broker that does not say might mean it. */
@@ -54,19 +58,27 @@ export class Lease extends LeaseEmitter {
   #release: Promise<void> | undefined
 
   /** @internal Leases come from Broker.acquire(). */
-  constructor(grant: Message, { sockets, fds }: ReceivedSockets, line: LeaseLine, unreleased: Set<Lease>) {
+  constructor(
+    grant: Message,
+    { sockets, fds }: ReceivedSockets,
+    line: LeaseLine,
+    unreleased: Set<Lease>,
+    receive: (answer: Answer) => Promise<ReceivedSockets>,
+  ) {
     super()
     this.grant = grant
     this.name = String(grant.name)
     this.id = line.lease
     this.generation = String(grant.generation)
     this.readyWithin = Number(grant.readyWithin)
-    this.sockets = sockets
+    this.#sockets = sockets
+    this.#receive = receive
     this.#exclusive = grant.mode !== 'shared'
     this.#state = grant.state === 'ready' ? 'ready' : 'granted'
     this.#line = line
     this.#descriptors = new Descriptors(this.name, fds)
     this.#listening = new Listening(this.name, sockets, this.#descriptors)
+    this.#replacing = new Replacing(this.#descriptors, this.#listening)
     this.#warning = new ReadyWarning(this.name, this.readyWithin)
     if (this.#state === 'ready' || grant.notify !== undefined) this.#warning.cancel()
     this.#unreleased = unreleased.add(this)
@@ -75,6 +87,11 @@ export class Lease extends LeaseEmitter {
 
   get state(): LeaseState {
     return this.#state
+  }
+
+  /** What the sockets are, in the order of the config. `address` is in the config's syntax, with the real port. */
+  get sockets(): readonly SocketDescription[] {
+    return this.#sockets
   }
 
   /**
@@ -166,8 +183,10 @@ export class Lease extends LeaseEmitter {
   async #returnAll(): Promise<void> {
     this.#unreleased.delete(this)
     this.#warning.cancel()
+    this.#replacing.close()
     this.#listening.stop()
     this.#descriptors.close()
+    this.#parts.close()
     this.#endedBy ||= 'released'
     if (this.#state !== 'lost') this.#state = 'ended'
     await this.#line.release()
@@ -177,9 +196,11 @@ export class Lease extends LeaseEmitter {
     if (this.#state === 'granted' || this.#state === 'ready') this.#state = state === 'draining' ? 'draining' : 'ready'
   }
 
-  #onEvent({ message, fds }: Answer): void {
-    closeAll(fds)
+  #onEvent(answer: Answer): void {
+    const { message, fds } = answer
     const { event, reason, deadline } = message
+    if (event === 'replaced' && !this.#endedBy) return this.#onPart(answer)
+    closeAll(fds)
     if (this.#endedBy) return
     if (event === 'drain') {
       this.#state = 'draining'
@@ -189,6 +210,35 @@ export class Lease extends LeaseEmitter {
       this.announce('drain', this.#drain)
     }
     if (event === 'ended') this.#end('ended', reason as LeaseEnded['reason'])
+  }
+
+  #onPart(part: Answer): void {
+    const whole = this.#parts.add(part)
+    if (whole === undefined) return
+    this.#parts = new Parts()
+    if (!whole.fdsLost) this.#replace(checkSockets(whole))
+    else
+      this.#receive(whole).then(
+        (received) => this.#replace(received),
+        (error) => this.#keepFormer(error),
+      )
+  }
+
+  /** The former sockets serve until the broker ends them. */
+  #keepFormer(error: Error): void {
+    if (!this.#endedBy) process.emitWarning(`fd-broker: the new sockets of ${this.name} are not here: ${error.message}`)
+  }
+
+  #replace({ sockets, fds }: ReceivedSockets): void {
+    if (this.#endedBy) return closeAll(fds)
+    const former = this.#sockets
+    this.#sockets = sockets
+    if (!this.#descriptors.closed) {
+      this.#replacing.replace(former, sockets, fds)
+      return this.announce('replaced', { sockets })
+    }
+    if (this.listenerCount('replaced') === 0) return closeAll(fds)
+    this.announce('replaced', { sockets, fds: fds.map((fd) => fd.release()) })
   }
 
   #end(state: 'ended' | 'lost', reason: LeaseEnded['reason']): void {

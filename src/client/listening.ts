@@ -10,16 +10,16 @@ import { within } from './abort.ts'
 import { openDatagram } from './datagram-server.ts'
 import type { Descriptors } from './descriptors.ts'
 import { socketFault } from './received-sockets.ts'
-import { openStream } from './stream-server.ts'
+import { type Opened, openStream } from './stream-server.ts'
 
 /** net, tls, http, https and http2 servers are all net.Server. */
 export type Server = StreamServer | DatagramSocket
 
 export class Listening {
   readonly #name: string
-  readonly #sockets: readonly SocketDescription[]
+  #sockets: readonly SocketDescription[]
   readonly #descriptors: Descriptors
-  readonly #stops: (() => void)[] = []
+  readonly #opened = new Set<Opened>()
 
   constructor(name: string, sockets: readonly SocketDescription[], descriptors: Descriptors) {
     this.#name = name
@@ -31,19 +31,36 @@ export class Listening {
     signal?.throwIfAborted()
     const open = this.#opener(server)
     this.#assertSound()
-    const { stop, listening } = open(this.#descriptors.copies())
+    const opened = open(this.#descriptors.copies())
+    this.#opened.add(opened)
     try {
-      await within(listening, { signal })
-      this.#stops.push(stop)
+      await within(opened.listening, { signal })
     } catch (error) {
-      stop()
+      this.#opened.delete(opened)
+      opened.stop()
       throw error
+    }
+  }
+
+  /** The numbers under which servers have the socket at that place. */
+  numbers(place: number): number[] {
+    return [...this.#opened].flatMap(({ numbers }) => numbers[place] ?? [])
+  }
+
+  /** The lease has other sockets now; `places` says for each which former one it is or succeeds. */
+  rearrange(sockets: readonly SocketDescription[], places: readonly (number | undefined)[]): void {
+    this.#sockets = sockets
+    const backlogs = sockets.map(({ backlog }) => backlog)
+    for (const opened of this.#opened) {
+      const more = places.map((place, at) => (place === undefined ? this.#descriptors.own[at]!.dup() : undefined))
+      opened.rearrange(places, more, backlogs)
     }
   }
 
   /** Stops accepting; connections live on. */
   stop(): void {
-    for (const stop of this.#stops.splice(0)) stop()
+    for (const { stop } of this.#opened) stop()
+    this.#opened.clear()
   }
 
   /** For `fd`, which is one number, and which Node opens in the primary when a cluster worker listens on it. */

@@ -24,17 +24,18 @@ export async function receiveSockets(
   spare: SpareFd,
   { signal }: Abortable,
 ): Promise<ReceivedSockets> {
-  if (!grant.fdsLost) return checked(grant)
+  if (!grant.fdsLost) return checkSockets(grant)
   closeAll(grant.fds)
   const again = await spare.lend(() => line.request('sockets', { signal }))
-  if (!again.fdsLost) return checked(again)
+  if (!again.fdsLost) return checkSockets(again)
   const why = spare.keep() ? 'a security module of the kernel refused them to this process' : TABLE_FULL
   closeAll(again.fds)
   spare.keep()
   throw new BrokerError('SYSTEM', `the descriptors of the lease could not be received: ${why}`)
 }
 
-function checked({ message, fds }: Answer): ReceivedSockets {
+/** Takes the descriptors of an answer, or of an event, that has all of them. */
+export function checkSockets({ message, fds }: Answer): ReceivedSockets {
   try {
     const sockets = message.sockets as SocketDescription[]
     if (!Array.isArray(sockets) || sockets.length !== fds.length) {

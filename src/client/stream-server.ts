@@ -5,7 +5,7 @@
 import cluster from 'node:cluster'
 import { Server, Socket } from 'node:net'
 import type { SocketDescription } from '../protocol/messages.ts'
-import type { OwnedFd } from '../sys/index.ts'
+import { idleDescriptor, type OwnedFd, readinessOf } from '../sys/index.ts'
 import { closeAll } from './answers.ts'
 import { awaitListening } from './await-listening.ts'
 import { ExtraListeners } from './extra-listeners.ts'
@@ -14,17 +14,30 @@ export interface Opened {
   listening: Promise<void>
   /** Stops accepting; connections live on. */
   stop: () => void
+  /** The number under which the server has each of the sockets; it closes them itself. */
+  numbers: readonly (number | undefined)[]
+  /** The sockets have changed: `places` says for each which former one it is; the others' descriptors are the server's now. */
+  rearrange(places: readonly (number | undefined)[], fds: readonly (OwnedFd | undefined)[], backlogs: number[]): void
+}
+
+interface Listener {
+  server: Server
+  number: number
 }
 
 /** Puts the sockets behind one server. The descriptors are the server's from now on, or closed. */
 export function openStream(server: Server, fds: readonly OwnedFd[], sockets: readonly SocketDescription[]): Opened {
   const extras = new ExtraListeners(server, fds.length - 1)
+  let listeners: (Listener | undefined)[] = [server, ...extras.servers].map((each, at) => ({
+    server: each,
+    number: fds[at]!.fd,
+  }))
   const stop = () => {
     extras.close()
     // Not http's close(), which also drops idle connections: a request may be on its way on them.
     if (server.listening) Server.prototype.close.call(server)
   }
-  const all = [server, ...extras.servers].map((each, at) => open(each, fds[at]!, sockets[at]!.backlog))
+  const all = listeners.map((each, at) => open(each!.server, fds[at]!, sockets[at]!.backlog))
   const listening = Promise.all(all).then(
     () => {},
     (error) => {
@@ -33,7 +46,39 @@ export function openStream(server: Server, fds: readonly OwnedFd[], sockets: rea
       throw error
     },
   )
-  return { listening, stop }
+  return {
+    listening,
+    stop,
+    get numbers() {
+      return listeners.map((each) => each?.number)
+    },
+    rearrange(places, more, backlogs) {
+      const former = listeners
+      listeners = places.map((place, at) => (place === undefined ? oneMore(more[at], backlogs[at]!) : former[place]))
+      for (const each of former) if (each !== undefined && !listeners.includes(each)) retire(each)
+    },
+  }
+
+  function oneMore(fd: OwnedFd | undefined, backlog: number): Listener | undefined {
+    if (fd === undefined || !server.listening) {
+      fd?.close()
+      return undefined
+    }
+    const extra = { server: extras.add(), number: fd.fd }
+    open(extra.server, fd, backlog).catch((error) => {
+      fd.close()
+      server.emit('error', error)
+    })
+    return extra
+  }
+
+  /** The program's own server must go on listening, so it is left with a number on which nobody ever comes. */
+  function retire(listener: Listener): void {
+    if (!listener.server.listening) return
+    if (readinessOf(listener.number) === 'readable') setTimeout(() => retire(listener), 1).unref()
+    else if (listener.server !== server) extras.remove(listener.server)
+    else idleDescriptor(listener.number)
+  }
 }
 
 function open(server: Server, fd: OwnedFd, backlog: number): Promise<void> {

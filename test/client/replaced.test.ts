@@ -1,0 +1,173 @@
+// The broker replaces a name's sockets while a worker has them.
+
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import type { Lease, LeaseReplaced } from '../../src/client/index.ts'
+import { addon } from '../../src/sys/addon.ts'
+import { endListener } from '../../src/sys/end-listener.ts'
+import { type BrokerSocket, granting, portOf } from '../support/fake-broker.ts'
+import { useSdk } from '../support/sdk.ts'
+
+const sdk = useSdk()
+
+interface Stage {
+  lease: Lease
+  replace(next: readonly BrokerSocket[]): Promise<unknown>
+}
+
+async function stage(first: readonly BrokerSocket[]): Promise<Stage> {
+  let sockets = first
+  const { fake, broker } = sdk.serve((request, peer) => granting(sockets)(request, peer))
+  const lease = await broker.acquire('web')
+  return {
+    lease,
+    replace(next) {
+      sockets = next
+      const event = { event: 'replaced', lease: lease.id, sockets: next.map(({ description }) => description) }
+      const heard = once(lease, 'replaced')
+      for (const peer of fake.open)
+        peer.send(
+          event,
+          next.map(({ fd }) => fd),
+        )
+      return heard
+    },
+  }
+}
+
+const server = () => http.createServer((_request, response) => response.end('here'))
+
+async function get(port: number, host = '127.0.0.1'): Promise<string> {
+  const [response] = (await once(http.get({ host, port, agent: false }), 'response')) as [http.IncomingMessage]
+  let body = ''
+  for await (const chunk of response) body += chunk
+  return body
+}
+
+/** Clients whose connections wait in the queue of a listener. */
+async function queue(port: number, count: number): Promise<() => Promise<string[]>> {
+  const sockets = Array.from({ length: count }, () => net.connect({ host: '127.0.0.1', port }))
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  return () =>
+    Promise.all(
+      sockets.map(async (socket) => {
+        socket.write('GET / HTTP/1.0\r\n\r\n')
+        let text = ''
+        for await (const chunk of socket) text += chunk
+        return text.slice(-4)
+      }),
+    )
+}
+
+it.each([
+  ['listen()', (lease: Lease, http: http.Server) => lease.listen(http)],
+  [
+    'server.listen(lease)',
+    async (lease: Lease, http: http.Server) => void (await once(http.listen(lease), 'listening')),
+  ],
+])('a server of %s answers on the new socket, and whoever queued at the old one', async (_how, listen) => {
+  const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+  const { lease, replace } = await stage([old])
+  const main = server()
+  await listen(lease, main)
+  expect(await get(portOf(old))).toBe('here')
+  const told = replace([next])
+  const early = await queue(portOf(old), 20)
+  await told
+  expect(await get(portOf(next))).toBe('here')
+  expect(await early()).toEqual(new Array(20).fill('here'))
+  expect(lease.sockets[0]!.address).toBe(next.description.address)
+  // Connections that come to the old one late, then many times in turn with the new one.
+  for (let i = 0; i < 5; i++) {
+    const late = await queue(portOf(old), 3)
+    expect(await get(portOf(next))).toBe('here')
+    expect(await late()).toEqual(['here', 'here', 'here'])
+  }
+  const { port } = main.address() as net.AddressInfo
+  expect(port).toBe(portOf(next))
+  main.close()
+  await lease.release()
+})
+
+it('the end of the old listener is no error of the server', async () => {
+  const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+  const { lease, replace } = await stage([old])
+  const main = server()
+  const errors: unknown[] = []
+  main.on('error', (error) => errors.push(error))
+  await lease.listen(main)
+  await replace([next])
+  endListener(old.fd.fd)
+  await sleep(50)
+  expect(errors).toEqual([])
+  expect(await get(portOf(next))).toBe('here')
+  await lease.release()
+})
+
+it('one replacement after another serves every queue', async () => {
+  const sockets = Array.from({ length: 6 }, () => sdk.socket('tcp'))
+  const { lease, replace } = await stage([sockets[0]!])
+  await lease.listen(server())
+  for (const next of sockets.slice(1)) await replace([next])
+  for (const each of sockets) expect(await get(portOf(each))).toBe('here')
+  await lease.release()
+})
+
+it('sockets come and go behind one server', async () => {
+  const [a, b, c] = [sdk.socket('tcp'), sdk.socket('tcp'), sdk.socket('tcp')]
+  const { lease, replace } = await stage([a])
+  const main = server()
+  await lease.listen(main)
+  await replace([a, b, c])
+  for (const each of [a, b, c]) expect(await get(portOf(each))).toBe('here')
+  await replace([c, b])
+  for (const each of [b, c]) expect(await get(portOf(each))).toBe('here')
+  expect(main.listening).toBe(true)
+  await replace([a, b])
+  for (const each of [a, b]) expect(await get(portOf(each))).toBe('here')
+  main.close()
+  await lease.release()
+})
+
+it('a datagram socket reads the new socket, and what waited at the old one', async () => {
+  const [old, next] = [sdk.socket('udp'), sdk.socket('udp')]
+  const { lease, replace } = await stage([old])
+  const main = dgram.createSocket('udp4')
+  const heard: string[] = []
+  main.on('message', (message) => heard.push(String(message)))
+  await lease.listen(main)
+  const client = dgram.createSocket('udp4')
+  const say = (text: string, to: BrokerSocket) => client.send(text, portOf(to), '127.0.0.1')
+  const told = replace([next])
+  say('old', old)
+  await told
+  say('new', next)
+  for (let i = 0; i < 100 && heard.length < 2; i++) await sleep(10)
+  expect(heard.sort()).toEqual(['new', 'old'])
+  client.close()
+  main.close()
+  await lease.release()
+})
+
+it('after take() the event brings the new descriptors, which are the listener’s', async () => {
+  const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+  const { lease, replace } = await stage([old])
+  for (const fd of lease.take()) addon.close(fd)
+  const [event] = (await replace([next])) as [LeaseReplaced]
+  expect(event.fds).toHaveLength(1)
+  for (const fd of event.fds!) addon.close(fd)
+  await lease.release()
+})
+
+it('before anything listens, the lease simply has the new sockets', async () => {
+  const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+  const { lease, replace } = await stage([old])
+  await replace([next])
+  await lease.listen(server())
+  expect(await get(portOf(next))).toBe('here')
+  await lease.release()
+})
