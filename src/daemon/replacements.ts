@@ -36,8 +36,10 @@ export class Replacements {
 
   /** The name does not have these any more. */
   leave(name: string, old: readonly { socket: BoundSocket; replaced: boolean }[]): void {
-    const timeout = this.host.registry.names.get(name)?.config.drainTimeout ?? 0
-    for (const { socket, replaced } of old) this.leaving.add({ name, socket, replaced, timeout })
+    const found = this.host.registry.names.get(name)
+    const holders = found === undefined ? [] : [...leasesOf(found)].map(({ holder: { pid, uid } }) => ({ pid, uid }))
+    const timeout = found?.config.drainTimeout ?? 0
+    for (const { socket, replaced } of old) this.leaving.add({ name, socket, replaced, timeout, holders })
   }
 
   /** Holders with a connection get all of the name's sockets; a program that was given its descriptors at its start has to go. */

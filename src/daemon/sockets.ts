@@ -97,7 +97,7 @@ export class Sockets {
     if (old === undefined) throw new Error(`${name} has no socket ${index}`)
     const sockets = owned!.sockets.with(index, next)
     this.names.set(name, { model: owned!.model, sockets, descriptions: describe(owned!.model, sockets) })
-    this.kept.store.put(socketKey(name, index), [next.fd.fd])
+    keep(this.kept, socketKey(name, index), next)
     return old
   }
 
