@@ -11,6 +11,7 @@ import type {
   ConnectOptions,
   DrainOptions,
   DrainTarget,
+  HistoryOptions,
   HoldersOptions,
   PauseOptions,
 } from './options.ts'
@@ -56,14 +57,19 @@ export class Broker {
    * `undeclared: false` they are not looked for). NOT_FOUND, or DENIED for who may not list.
    */
   async holders(name?: string, { undeclared, ...options }: HoldersOptions = {}): Promise<HolderView[]> {
-    const asked = { ...(name !== undefined && { name }), ...(undeclared !== undefined && { undeclared }) }
-    const { message } = await this.#session.ask('holders', asked, options)
+    const { message } = await this.#session.ask('holders', given({ name, undeclared }), options)
     return message.holders as HolderView[]
   }
 
   async stats(options: Abortable = {}): Promise<Stats> {
     const { id: _id, ok: _ok, ...stats } = (await this.#session.ask('stats', {}, options)).message
     return stats
+  }
+
+  /** What happened, the oldest first; the broker keeps the last 1,000. `since`: ms since the epoch. */
+  async history({ signal, ...asked }: HistoryOptions = {}): Promise<BrokerEvent[]> {
+    const { message } = await this.#session.ask('history', given(asked), { signal })
+    return message.events as BrokerEvent[]
   }
 
   /**
@@ -112,4 +118,11 @@ export class Broker {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+type Given<Arguments> = { [Key in keyof Arguments]?: NonNullable<Arguments[Key]> }
+
+/** Absent keys, not undefined ones: the wire has no value for undefined. */
+function given<Arguments extends object>(asked: Arguments): Given<Arguments> {
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as Given<Arguments>
 }

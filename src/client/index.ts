@@ -22,6 +22,7 @@ export type {
   ConnectOptions,
   DrainOptions,
   DrainTarget,
+  HistoryOptions,
   HoldersOptions,
   PauseOptions,
 } from './options.ts'

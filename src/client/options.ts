@@ -59,6 +59,14 @@ export interface DrainOptions extends Abortable {
   timeout?: number | undefined
 }
 
+export interface HistoryOptions extends Abortable {
+  name?: string | undefined
+  /** Only the last so many. */
+  limit?: number | undefined
+  /** Milliseconds since the epoch. */
+  since?: number | undefined
+}
+
 export interface HoldersOptions extends Abortable {
   /** Also look for processes that have a socket open without a lease. Default true. */
   undeclared?: boolean | undefined

@@ -20,6 +20,11 @@ export function mayAcquire(rules: readonly Rule[], peer: Peer): boolean {
   return rules.some((rule) => rule.length > 0 && rule.every((condition) => holds(condition, peer)))
 }
 
+/** Of each rule, the conditions that do not hold: any one of these would have been enough. */
+export function missingFrom(rules: readonly Rule[], peer: Peer): Rule[] {
+  return rules.map((rule) => rule.filter((condition) => !holds(condition, peer)))
+}
+
 function holds(condition: Condition, peer: Peer): boolean {
   return (HOLDS[condition.kind] as (condition: Condition, peer: Peer) => boolean)(condition, peer)
 }

@@ -69,6 +69,26 @@ function parseCondition(word: string, accounts: Accounts): Condition | Fault {
   return CONDITIONS[kind as keyof typeof CONDITIONS](value, accounts)
 }
 
+/** The text of a condition; accounts by number, unless `userOf` knows a name. */
+export function formatCondition(condition: Condition, userOf: (uid: number) => string = String): string {
+  switch (condition.kind) {
+    case 'user':
+      return `user:${userOf(condition.uid)}`
+    case 'group':
+      return `group:${condition.gid}`
+    case 'exe':
+      return `exe:${condition.path}`
+    case 'unit':
+      return `unit:${condition.unit}`
+    case 'cgroup':
+      return `cgroup:${condition.prefix}`
+    case 'token':
+      return `token:${condition.name}`
+    case 'any':
+      return 'any'
+  }
+}
+
 const EXAMPLES: Record<keyof typeof CONDITIONS, string> = {
   user: 'www-data',
   group: 'web',

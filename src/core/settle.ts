@@ -30,9 +30,10 @@ export function decide(turn: Turn, lease: Lease, verdict: Verdict): boolean {
   return true
 }
 
-export function publishDenied(turn: Turn, name: Name, { holder }: AcquireEvent): void {
+export function publishDenied(turn: Turn, name: Name, { holder, connection }: AcquireEvent): void {
   const { pid, uid, user } = holder
-  publish(turn, 'denied', name, { pid, uid, user })
+  const missing = turn.context.missing?.(name.config, connection)
+  publish(turn, 'denied', name, { pid, uid, user, ...(missing && { missing }) })
 }
 
 /** First come, first served among those who have room now. */

@@ -178,4 +178,6 @@ export interface Context {
   now: number
   /** Whether policy lets this connection's peer have a lease of the name, asked at the request and at a waiter's grant. */
   allows(name: NameConfig, connection: ConnectionId): boolean
+  /** What `allows` found missing, as a rule's text, one for each rule of the name: for viewers and the log only. */
+  missing?(name: NameConfig, connection: ConnectionId): string[]
 }

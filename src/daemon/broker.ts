@@ -6,6 +6,8 @@ import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, P
 import type { ErrorCode } from '../protocol/errors.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
+import { Durations, ENDINGS } from './durations.ts'
+import { History, type Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
 import type { Log } from './log.ts'
 import { ProcessBound } from './process-bound.ts'
@@ -20,9 +22,6 @@ import { Timers } from './timers.ts'
 import { hashToken } from './tokens.ts'
 import { UndeclaredCopies } from './undeclared.ts'
 import { UserNames } from './user-names.ts'
-
-/** Events that end a lease. */
-const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'died', 'expired', 'evicted', 'revoked'])
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
@@ -47,6 +46,8 @@ export class Broker implements SessionHost, Host {
   readonly subscribers = new Set<Session>()
   readonly counters: Counters = { requests: 0, grants: 0, refusals: {} }
   readonly startedAt = Date.now()
+  readonly history = new History()
+  private readonly durations = new Durations()
   private readonly log: Log
   private readonly events: CoreEvent[] = []
   private readonly timers: Timers
@@ -191,6 +192,10 @@ export class Broker implements SessionHost, Host {
         const session = this.sessions.get(connection)
         return session !== undefined && this.rights.satisfies(rules, session)
       },
+      missing: ({ rules }, connection) => {
+        const session = this.sessions.get(connection)
+        return session === undefined ? [] : this.rights.missing(rules, session, (uid) => this.users.of(uid))
+      },
     }
   }
 
@@ -258,10 +263,16 @@ export class Broker implements SessionHost, Host {
     this.refuse(session, request, code, message)
   }
 
+  occurred(occurrence: Occurrence): void {
+    const { event, at: _, ...details } = occurrence
+    this.log.info(details, event)
+    this.history.add(occurrence)
+    for (const session of this.subscribers) session.tell(occurrence)
+  }
+
   private published(published: PublishedEvent): void {
     const { event, ...details } = published
-    this.log.info(details, event)
-    for (const session of this.subscribers) session.tell(published)
+    this.occurred(this.durations.tell(published))
     if (event === 'ready') this.sockets.restoreBacklog(details.name)
     if (!ENDINGS.has(event)) return
     this.processBound.ended(details.lease!, event as EndReason)

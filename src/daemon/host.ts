@@ -3,6 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
+import type { History, Occurrence } from './history.ts'
 import type { ProcessBound } from './process-bound.ts'
 import type { Processes } from './processes.ts'
 import type { Rights } from './rights.ts'
@@ -38,6 +39,9 @@ export interface Host {
   /** Puts an event to the core and performs what it decides. */
   step(event: CoreEvent): void
   greeted(session: Session, introduction: Introduction): void
+  readonly history: History
+  /** Something that the log, the history and the subscribers are told of. */
+  occurred(occurrence: Occurrence): void
   /** Work that answers the request later; when it fails, that is the answer. */
   later(session: Session, id: number, work: Promise<void>): void
   holderOf(session: Session): HolderInfo

@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../protocol/errors.ts'
 import { isOp, isOtherVersion, type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
+import type { Occurrence } from './history.ts'
 import type { Host } from './host.ts'
 import type { Session } from './session.ts'
 import { HANDLERS } from './verbs.ts'
@@ -33,7 +34,14 @@ export function dispatch(
   if (!host.rights.has(session, right)) {
     return { code: 'DENIED', message: `${op} is for ${right}s: see \`${right}s\` of [broker] in the config` }
   }
+  if (right === 'admin') host.occurred(adminEvent(host, session, body))
   const handle = verb.handle as Handle
   handle(host, session, id, body as Requests[Op])
   return undefined
+}
+
+/** Who asked for what. That it was done, or why not, is told by what follows. */
+function adminEvent(host: Host, { peer }: Session, { id: _, ...asked }: Record<string, unknown>): Occurrence {
+  const { pid, uid } = peer
+  return { event: 'admin', at: Date.now(), ...asked, pid, uid, user: host.users.of(uid) }
 }

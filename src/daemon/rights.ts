@@ -1,7 +1,8 @@
 // Who may do what: the config's rules against what the kernel says of a peer at the moment of asking.
 
-import { mayAcquire, needs } from '../core/policy.ts'
-import type { Rule } from '../core/types.ts'
+import { mayAcquire, missingFrom, needs } from '../core/policy.ts'
+import { formatCondition } from '../core/rule-text.ts'
+import type { Peer as JudgedPeer, Rule } from '../core/types.ts'
 import type { Config } from './config/model.ts'
 import type { Processes } from './processes.ts'
 import type { Session } from './session.ts'
@@ -31,12 +32,22 @@ export class Rights {
     return right === 'viewer' && this.satisfies(this.config.broker.viewers, session)
   }
 
+  satisfies(rules: readonly Rule[], session: Session): boolean {
+    return mayAcquire(rules, this.judged(rules, session))
+  }
+
+  /** What stands between the peer and each of the rules, in the words of the config. */
+  missing(rules: readonly Rule[], session: Session, userOf: (uid: number) => string): string[] {
+    const missing = missingFrom(rules, this.judged(rules, session))
+    return missing.map((rule) => rule.map((condition) => formatCondition(condition, userOf)).join(' '))
+  }
+
   /** Reads /proc only when a rule asks for what is there. */
-  satisfies(rules: readonly Rule[], { peer, process, token }: Session): boolean {
+  private judged(rules: readonly Rule[], { peer, process, token }: Session): JudgedPeer {
     const { exe, cgroup } = this.needsOf(rules)
     const facts = exe || cgroup ? this.processes.facts(process) : {}
     const tokens = token === undefined ? [] : tokensOf(token, this.config.tokens)
-    return mayAcquire(rules, { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups, tokens })
+    return { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups, tokens }
   }
 
   private needsOf(rules: readonly Rule[]): Needs {

@@ -18,7 +18,7 @@ interface Verb<O extends Op> {
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = ['events', 'drain', 'pause', 'resume', 'bind-process', 'reclaim']
+export const FEATURES: readonly string[] = ['events', 'history', 'drain', 'pause', 'resume', 'bind-process', 'reclaim']
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -54,6 +54,11 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
       broker.subscribers.add(session)
       session.answer(id, {})
     },
+  },
+  history: {
+    right: 'viewer',
+    handle: (broker, session, id, asked) =>
+      broker.later(session, id, session.answerInSlices(id, { events: broker.history.select(asked) }, 'events')),
   },
   drain: { right: 'admin', handle: drain },
   pause: {

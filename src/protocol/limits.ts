@@ -26,5 +26,8 @@ export const MILLISECONDS_MAX = 2_147_483_647
 /** Requests of one connection that wait for their answer (waiting acquires, held readies). */
 export const IN_FLIGHT_MAX = 1024
 
+/** Events that `history` tells of: some days of a quiet host; under a megabyte of the broker's memory. */
+export const HISTORY_MAX = 1000
+
 export const PROTOCOL_VERSION = 1
 export const SUPPORTED_VERSIONS: readonly number[] = [1]

@@ -18,6 +18,7 @@ const KINDS = {
   leases: { good: [[], [1, 2, 3]], bad: [null, 1, '1', {}, ['1'], [1, null], [[1]], [1.5]], integer: true },
   version: { good: [0, 1, 2, 2 ** 32 - 1], bad: [null, -1, 0.5, 2 ** 32, '1', [], true], integer: true },
   wait: { good: [-1, 0, MS_MAX], bad: [null, -2, 0.5, MS_MAX + 1, '1', [], true], integer: true },
+  history: { good: [0, 1000], bad: [null, -1, 0.5, 1001, '1', [], true], integer: true },
   milliseconds: { good: [0, MS_MAX], bad: [null, -1, 0.5, MS_MAX + 1, '1', [], true], integer: true },
   binding: { good: ['connection', 'process'], bad: [...NOT_TEXT, '', 'Process', 'none', 'toString'] },
   signal: {
@@ -68,6 +69,7 @@ const EXPECTED: Record<string, Verb> = {
   holders: { name: 'name', undeclared: 'boolean' },
   stats: {},
   events: {},
+  history: { name: 'name', limit: 'history', since: 'lease' },
   drain: { name: 'name', lease: 'lease', timeout: 'milliseconds' },
   pause: { name: 'name!', drain: 'boolean' },
   resume: { name: 'name!' },

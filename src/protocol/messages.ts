@@ -1,6 +1,14 @@
 // Protocol version 1: every verb with its arguments, as one table. A new verb is one row here and one handler in the broker.
 
-import { GENERATION_MAX, LABEL_MAX, MILLISECONDS_MAX, NAME_MAX, SUPPORTED_VERSIONS, TOKEN_MAX } from './limits.ts'
+import {
+  GENERATION_MAX,
+  HISTORY_MAX,
+  LABEL_MAX,
+  MILLISECONDS_MAX,
+  NAME_MAX,
+  SUPPORTED_VERSIONS,
+  TOKEN_MAX,
+} from './limits.ts'
 import { generationFault, nameFault } from './names.ts'
 import { quote } from './quote.ts'
 
@@ -31,6 +39,7 @@ export interface Requests {
   holders: { name?: string; undeclared?: boolean }
   stats: Record<never, never>
   events: Record<never, never>
+  history: { name?: string; limit?: number; since?: number }
   drain: { name?: string; lease?: number; timeout?: number }
   pause: { name: string; drain?: boolean }
   resume: { name: string }
@@ -181,6 +190,11 @@ export const VERBS: { readonly [O in Op]: { readonly [K in keyof Requests[O]]-?:
   holders: { name: { check: name }, undeclared: { check: boolean } },
   stats: {},
   events: {},
+  history: {
+    name: { check: name },
+    limit: { check: integer(0, HISTORY_MAX) },
+    since: { check: integer(0, Number.MAX_SAFE_INTEGER) },
+  },
   drain: {
     name: { check: name },
     lease: { check: lease },
