@@ -31,5 +31,21 @@
       'ldflags': ['-Wl,-z,nodelete'],
       'cflags': ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
     },
+    {
+      'target_name': 'fd-broker-keeper',
+      'type': 'executable',
+      'sources': [
+        'native/keeper.c',
+        'native/keeper_child.c',
+        'native/keeper_exec.c',
+        'native/keeper_life.c',
+        'native/keeper_rights.c',
+        'native/keeper_serve.c',
+        'native/keeper_table.c',
+        'native/keeper_wire.c',
+      ],
+      'defines': ['_GNU_SOURCE'],
+      'cflags': ['-std=gnu11', '-Wall', '-Wextra', '-Werror'],
+    },
   ],
 }

@@ -25,6 +25,7 @@ FROM_INTS(js_fchown, 3, proc_chown(a[0], a[1], a[2]))
 FROM_INTS(js_nonblock, 1, proc_nonblock(a[0]))
 FROM_INTS(js_set_nonblock, 2, proc_set_nonblock(a[0], a[1]))
 FROM_INTS(js_poll, 2, proc_poll(a[0], a[1]))
+FROM_INTS(js_wait, 3, proc_wait(a[0], a[1], a[2]))
 FROM_INTS(js_lock, 1, proc_lock(a[0]))
 FROM_INTS(js_lock_holder, 1, proc_lock_holder(a[0]))
 FROM_INTS(js_pidfd_open, 1, proc_pidfd_open(a[0]))
@@ -265,7 +266,7 @@ NAPI_MODULE_INIT()
     napi_callback callback;
   } methods[] = {
     {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
-    {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll},
+    {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
     {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
     {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},

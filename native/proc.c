@@ -63,8 +63,13 @@ int proc_set_nonblock(int fd, int on)
 
 int proc_poll(int fd, int events)
 {
+  return proc_wait(fd, events, 0);
+}
+
+int proc_wait(int fd, int events, int milliseconds)
+{
   struct pollfd one = {.fd = fd, .events = (short)events};
-  return poll(&one, 1, 0) < 0 ? -errno : one.revents;
+  return poll(&one, 1, milliseconds) < 0 ? -errno : one.revents;
 }
 
 /* A POSIX lock belongs to the process: a forked child does not keep it, as it would a flock. */

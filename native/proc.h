@@ -21,6 +21,7 @@ int proc_stat(int fd, struct proc_stat *stat);
 int proc_nonblock(int fd);
 int proc_set_nonblock(int fd, int on);
 int proc_poll(int fd, int events);
+int proc_wait(int fd, int events, int milliseconds);
 int proc_lock(int fd);
 int proc_lock_holder(int fd);
 int proc_pidfd_open(int pid);

@@ -155,6 +155,8 @@ export interface Addon {
   setNonblock(fd: number, on: 0 | 1): number
   /** poll(2) without waiting: the events of now. */
   poll(fd: number, events: number): number
+  /** poll(2) that waits, and holds up the thread: for talk with the keeper before the broker serves. */
+  wait(fd: number, events: number, milliseconds: number): number
   lock(fd: number): number
   /** The pid that holds the lock, 0 if nobody does. */
   lockHolder(fd: number): number

@@ -1,0 +1,217 @@
+// The keeper, as its broker sees it: it keeps descriptors, hears what the broker does, and relays between two of them in an upgrade.
+
+import { constants as os } from 'node:os'
+import { addon, constants } from './addon.ts'
+import type { DescriptorStore } from './descriptor-store.ts'
+import { KeeperLink, type KeeperPacket } from './keeper-link.ts'
+import { dupAll, OwnedFd } from './owned-fd.ts'
+import { getBytes, getInt } from './sockopt.ts'
+import { SystemError } from './system-error.ts'
+
+export const KEEPER_VARIABLE = 'FD_BROKER_KEEPER'
+
+/** What the keeper tells of its own accord. */
+export type KeeperEvent =
+  | { type: 'signal'; signal: NodeJS.Signals }
+  /** Something could not be kept. */
+  | { type: 'fault'; key: string; error: SystemError }
+  /** The new broker of an upgrade is loaded; it waits for frozen(). */
+  | { type: 'prepared'; pid: number; version: string }
+  /** The upgrade came to nothing; the new broker is ended. Empty when it was aborted. */
+  | { type: 'failed'; why: string }
+  /** To the new broker: take everything now. */
+  | { type: 'take' }
+  /** To both: the new broker is the broker from now on. */
+  | { type: 'commit' }
+  /** The keeper has gone. */
+  | { type: 'lost' }
+
+/** What the keeper says when it starts a broker. */
+export interface KeeperHello {
+  role: 'first' | 'again' | 'candidate'
+  /** Of the broker before. */
+  lastPid: number
+  /** How that one ended: `signal 9`, `status 1`. */
+  lastEnd: string
+  /** Brokers that died under this keeper. */
+  deaths: number
+}
+
+const ROLES = ['first', 'again', 'candidate'] as const
+const SIGNALS = new Map(Object.entries(os.signals).map(([name, number]) => [number, name as NodeJS.Signals]))
+
+export class Keeper implements DescriptorStore {
+  readonly hello: KeeperHello
+  readonly pid: number
+  readonly #link: KeeperLink
+  /** What a candidate wants kept: nothing that it does has an effect before it is the broker. */
+  #held: { op: string; key: string; fds: OwnedFd[] }[] | undefined
+
+  /** The keeper that started this process; undefined when none did. */
+  static of(variables: NodeJS.ProcessEnv): Keeper | undefined {
+    const text = variables[KEEPER_VARIABLE]
+    delete variables[KEEPER_VARIABLE]
+    if (text === undefined || !/^\d{1,9}$/.test(text)) return undefined
+    const fd = Number(text)
+    return isFromParent(fd) ? new Keeper(new OwnedFd(fd)) : undefined
+  }
+
+  private constructor(socket: OwnedFd) {
+    this.#link = new KeeperLink(socket)
+    this.pid = process.ppid
+    const { bytes } = this.#link.answer('H')
+    const [role, lastPid, status, deaths] = [0, 4, 8, 12].map((at) => bytes.readInt32LE(at)) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    this.hello = { role: ROLES[role]!, lastPid, lastEnd: describeEnd(status), deaths }
+    if (this.hello.role === 'candidate') this.#held = []
+  }
+
+  /** The new broker of an upgrade, which must not touch anything yet. */
+  get isCandidate(): boolean {
+    return this.#held !== undefined
+  }
+
+  put(key: string, fds: readonly number[]): void {
+    if (this.#held) this.#held.push({ op: 'P', key, fds: dupAll(fds) })
+    else this.#link.send('P', key, fds)
+  }
+
+  delete(key: string): void {
+    if (this.#held) this.#held.push({ op: 'D', key, fds: [] })
+    else this.#link.send('D', key)
+  }
+
+  take(): Map<string, OwnedFd[]> {
+    const kept = new Map<string, OwnedFd[]>()
+    this.#link.send('G')
+    for (;;) {
+      const { op, bytes, fds, fdsLost } = this.#link.answer('KE')
+      if (op === 'E') return kept
+      kept.set(bytes.toString(), fds)
+      if (!fdsLost) continue
+      for (const fd of [...kept.values()].flat()) fd.close()
+      throw new Error('the keeper keeps more descriptors than this process may have open: raise RLIMIT_NOFILE')
+    }
+  }
+
+  /** The keeper takes the POSIX lock of the file that is kept under `key`. `errno` 0: it has it; else `holder`, if known. */
+  lock(key: string): { errno: number; holder: number } {
+    this.#link.send('L', key)
+    const { bytes } = this.#link.answer('l')
+    return { errno: -bytes.readInt32LE(0), holder: bytes.readInt32LE(4) }
+  }
+
+  /** From now on the death of this process is answered by a new start. */
+  serving(): void {
+    this.#link.send('S')
+  }
+
+  /** This process ends by itself; the keeper ends with it, and with its status. */
+  ending(): void {
+    this.#link.send('X')
+  }
+
+  /** Starts what is installed now; `prepared` or `failed` follow. */
+  upgrade(): void {
+    this.#link.send('U')
+  }
+
+  abortUpgrade(): void {
+    this.#link.send('A')
+  }
+
+  /** This broker does nothing any more: the new one may take over. */
+  frozen(): void {
+    this.#link.send('z')
+  }
+
+  /** The new one: everything is loaded. `program` is the keeper that belongs to it. */
+  prepared(program: string, version: string): void {
+    this.#link.send('p', `${program}\0${version}`)
+  }
+
+  /** The new one: serves as soon as `commit` comes. */
+  ready(): void {
+    this.#link.send('r')
+  }
+
+  /** The new one: cannot take over. */
+  refuse(why: string): void {
+    this.#link.send('n', Buffer.from(why).subarray(0, 900))
+  }
+
+  /** After `commit`: what was to be kept meanwhile is kept. */
+  committed(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const { op, key, fds } of held) {
+      this.#link.send(op, key, fds.map((fd) => fd.fd))
+      for (const fd of fds) fd.close()
+    }
+  }
+
+  listen(onEvent: (event: KeeperEvent) => void): void {
+    this.#link.listen(
+      (packet) => {
+        const event = eventOf(packet)
+        if (event) onEvent(event)
+      },
+      () => onEvent({ type: 'lost' }),
+    )
+  }
+
+  /** Whether the process stays alive to hear it; not at first. */
+  ref(): void {
+    this.#link.ref()
+  }
+
+  unref(): void {
+    this.#link.unref()
+  }
+}
+
+/** An end of a socketpair that the parent made: the variable may have come from anywhere. */
+function isFromParent(fd: number): boolean {
+  try {
+    const { SOL_SOCKET, SO_TYPE, SO_PEERCRED, SOCK_SEQPACKET } = constants
+    if (getInt(fd, SOL_SOCKET, SO_TYPE) !== SOCK_SEQPACKET) return false
+    const credentials = getBytes(fd, SOL_SOCKET, SO_PEERCRED, 12)
+    return new Int32Array(credentials.buffer, 0, 1)[0] === process.ppid && addon.nonblock(fd) >= 0
+  } catch (error) {
+    if (error instanceof SystemError) return false
+    throw error
+  }
+}
+
+/** Of wait(2). */
+function describeEnd(status: number): string {
+  return status & 0x7f ? `signal ${status & 0x7f}` : `status ${(status >> 8) & 0xff}`
+}
+
+function eventOf({ op, bytes, fds }: KeeperPacket): KeeperEvent | undefined {
+  for (const fd of fds) fd.close()
+  switch (op) {
+    case 's': {
+      const signal = SIGNALS.get(bytes.readInt32LE(0))
+      return signal && { type: 'signal', signal }
+    }
+    case 'R': {
+      const error = new SystemError(bytes.readInt32LE(0), 'keep')
+      return { type: 'fault', key: bytes.subarray(4).toString(), error }
+    }
+    case 'p':
+      return { type: 'prepared', pid: bytes.readInt32LE(0), version: bytes.subarray(4).toString() }
+    case 'f':
+      return { type: 'failed', why: bytes.toString() }
+    case 't':
+      return { type: 'take' }
+    case 'c':
+      return { type: 'commit' }
+    default:
+      return undefined
+  }
+}
