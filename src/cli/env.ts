@@ -2,8 +2,8 @@
 
 import type { Broker } from '../client/index.ts'
 import type { ProgramLeases } from '../client/program-leases.ts'
-import type { Signals, StopSignal } from '../daemon/serve.ts'
-import type { Program, ProgramStart } from '../sys/index.ts'
+import type { Signals, StopSignal } from '../daemon/signals.ts'
+import type { Keeper, Program, ProgramStart } from '../sys/index.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -26,6 +26,10 @@ export interface Env {
   /** What this process was started with, of what Node changes. */
   start(): Promise<ProgramStart>
   become(program: Program): Promise<never>
+  /** The keeper that started this process, if one did. Once. */
+  keeper(): Promise<Keeper | undefined>
+  /** Goes on as the keeper, which starts this command line again. */
+  becomeKeeper(): Promise<never>
 }
 
 export function processEnv(): Env {
@@ -66,6 +70,11 @@ export function processEnv(): Env {
     },
     start: async () => (await import('../sys/index.ts')).startOf(process.env),
     become: async (program) => (await import('../sys/index.ts')).become(program),
+    keeper: async () => (await import('../sys/index.ts')).Keeper.of(process.env),
+    becomeKeeper: async () => {
+      const { becomeKeeper, startOf } = await import('../sys/index.ts')
+      return becomeKeeper(startOf(process.env), process.env)
+    },
   }
   return env
 }

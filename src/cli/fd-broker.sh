@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts main.js beside this file in Node. Node changes some of what it was started with before any JavaScript runs, and
 # `exec` gives it back to the program that it becomes; so it is written down here, in the form that src/sys/program.ts reads.
+# `serve` is told under which path it was called: it is called again there, when the broker dies or is upgraded.
 
 self=$0
 while [ -h "$self" ]; do
@@ -25,6 +26,13 @@ case " $* " in
     done
     FD_BROKER_START="$(ulimit -S -n) $ignored $blocked $closed"
     export FD_BROKER_START
+    ;;
+esac
+
+case " $* " in
+  *' serve '*)
+    FD_BROKER_SELF=$0
+    export FD_BROKER_SELF
     ;;
 esac
 

@@ -1,37 +1,21 @@
-// The life of a broker without keeper: control path and lock, sockets, control listener; then signals; then the end. What a
-// failed start undoes is what an ordinary end undoes, in reverse order.
+// The life of a broker: control path and lock, sockets, control listener; then signals; then the end. What a failed start undoes is
+// what an ordinary end undoes, in reverse order. Under a keeper the start takes back what the broker before had.
 
-import {
-  ControlListener,
-  notify,
-  prepareControlPath,
-  prepareNotifyDirectory,
-  releaseControlPath,
-  releaseNotifyDirectory,
-} from '../sys/index.ts'
+import { NO_STORE, notify, prepareNotifyDirectory, releaseControlPath, releaseNotifyDirectory } from '../sys/index.ts'
 import { Broker, notifyDirectory } from './broker.ts'
 import type { Config } from './config/model.ts'
+import { lockControl, openControl } from './control-socket.ts'
 import { giveUpRoot } from './give-up-root.ts'
+import type { Keeping } from './keeping.ts'
+import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
+import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
 
-export type StopSignal = 'SIGTERM' | 'SIGINT'
-
-export interface Signals {
-  /** Calls back at each SIGTERM or SIGINT, until the returned function is called. */
-  onStop(stop: (signal: StopSignal) => void): () => void
-  /** Calls back at each SIGHUP, which would otherwise kill the broker, until the returned function is called. */
-  onHangup(hangup: () => void): () => void
-  /**
-   * Calls back at each SIGUSR1, until the returned function is called. Node would open its debugger on 127.0.0.1:9229, where
-   * every local user could run code as the broker (nodejs.org/api/process.html#signal-events).
-   */
-  onDebug(debug: () => void): () => void
-}
-
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
-export async function serve(config: Config, log: Log, signals: Signals): Promise<number> {
+export async function serve(config: Config, log: Log, direct: Signals, keeping?: Keeping): Promise<number> {
   const stop = { act: (_signal: StopSignal) => {} }
+  const signals = keeping?.signals ?? direct
   // Before anything is made: a signal during the start waits for its end, and then undoes it as at any other time.
   const undo = [
     signals.onStop((signal) => stop.act(signal)),
@@ -39,27 +23,31 @@ export async function serve(config: Config, log: Log, signals: Signals): Promise
     signals.onDebug(() => log.warn('SIGUSR1: ignored; it would open a debugger to every user of this host')),
   ]
   try {
-    const { control, controlMode } = config.broker
-    const path = prepareControlPath(control, config.broker.user?.uid)
-    undo.push(() => releaseControlPath(control, path))
+    const kept = new KeptDescriptors(keeping?.keeper ?? NO_STORE)
+    undo.push(() => kept.close())
+    const path = lockControl(config, kept, keeping)
+    undo.push(() => releaseControlPath(config.broker.control, path))
     prepareNotifyDirectory(notifyDirectory(config), config.broker.user?.uid)
     undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
-    const sockets = new Sockets()
+    const sockets = new Sockets(kept)
     sockets.open(config.names.values())
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log)
     undo.push(() => broker.close())
-    const listener = ControlListener.listen(control, controlMode, (fd) => broker.accept(fd), {
-      onExhausted: (errno) =>
-        log.error({ errno }, 'accepting stopped for a moment: out of descriptors or memory; see RLIMIT_NOFILE'),
-    })
+    const listener = openControl(config, kept, (fd) => broker.accept(fd), log)
     undo.push(() => {
       listener.removePath()
       listener.close()
     })
     giveUpRoot(config, log, [...path.made, notifyDirectory(config)])
+    const dropped = kept.dropRest()
+    if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')
+    listener.resume()
+    keeping?.keeper.serving()
     announce(config, sockets, log)
-    return await untilStopped(broker, log, stop)
+    const status = await untilStopped(broker, log, stop)
+    keeping?.keeper.ending()
+    return status
   } finally {
     for (const step of undo.reverse()) step()
   }

@@ -20,6 +20,8 @@ const passing = new Set([ECONNABORTED, EINTR, EPROTO])
 export interface ControlListenerOptions {
   /** Told when accepting stopped for want of descriptors or memory; it is tried again by the clock. */
   onExhausted?(errno: number): void
+  /** Accepts nothing before resume(). */
+  paused?: boolean
 }
 
 /** The control socket: accepts SEQPACKET connections, which inherit SO_PASSCRED and, where it exists, SO_PASSRIGHTS=0. */
@@ -60,6 +62,23 @@ export class ControlListener {
     }
   }
 
+  /** Goes on with a socket that was kept; undefined, and the socket is left alone, when it is not the path's any more. */
+  static adopt(
+    socket: OwnedFd,
+    path: string,
+    mode: number,
+    onConnection: (fd: OwnedFd) => void,
+    options: ControlListenerOptions = {},
+  ): ControlListener | undefined {
+    const name = addon.getsockname(socket.fd)
+    const stats = lstat(path)
+    if (typeof name === 'number' || name.text !== path || !stats?.isSocket()) return undefined
+    setPathOwner(path, { mode, uid: undefined, gid: undefined })
+    const listener = new ControlListener(socket, onConnection, options)
+    listener.#bound = { path, stats }
+    return listener
+  }
+
   /** Owns `socket`, bound or already listening (one that a keeper or systemd kept), from now on. */
   constructor(socket: OwnedFd, onConnection: (fd: OwnedFd) => void, options: ControlListenerOptions = {}) {
     this.#socket = socket
@@ -71,7 +90,8 @@ export class ControlListener {
     check(addon.listen(socket.fd, BACKLOG), 'listen')
     this.#spare = openSpare()
     this.#poll = new Poll(socket.fd, () => this.#acceptBatch())
-    this.#poll.start(READABLE)
+    this.#paused = options.paused === true
+    if (!this.#paused) this.#poll.start(READABLE)
   }
 
   get fd(): number {

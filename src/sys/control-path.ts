@@ -25,6 +25,19 @@ export interface ControlPath {
   made: readonly string[]
 }
 
+/** Who takes the lock: this process, or a keeper on its behalf. */
+export interface Locker {
+  /** `errno` 0: locked. Else `holder` is the pid that has it, 0 if that cannot be known. */
+  lock(file: OwnedFd): { errno: number; holder: number }
+}
+
+export const SELF_LOCKER: Locker = {
+  lock({ fd }) {
+    const errno = -addon.lock(fd)
+    return { errno: Math.max(0, errno), holder: errno > 0 ? Math.max(0, addon.lockHolder(fd)) : 0 }
+  },
+}
+
 function lockPath(path: string): string {
   return `${path}.lock`
 }
@@ -73,28 +86,32 @@ function statOf(fd: OwnedFd): FileStat {
   return stat
 }
 
-/** False if the file is not the path's any more: a broker that exits cleanly unlinks it while it has the lock. */
-function takeLock(lock: OwnedFd, path: string, control: string): boolean {
-  const stat = statOf(lock)
-  if ((stat.mode & FILE_TYPE) !== REGULAR || stat.uid !== process.geteuid!()) {
-    throw new Error(`${path} is not a regular file of uid ${process.geteuid!()}: remove it`)
-  }
-  const result = addon.lock(lock.fd)
-  if (result === -EAGAIN || result === -EACCES) {
-    const pid = addon.lockHolder(lock.fd)
-    throw new Error(`another broker (${pid > 0 ? `pid ${pid}` : 'of another pid namespace'}) runs on ${control}`)
-  }
-  check(result, 'fcntl')
+function isFileOf(path: string, file: OwnedFd): boolean {
+  const stat = statOf(file)
   const now = lstat(path)
   return now !== undefined && now.ino === stat.ino && now.dev === stat.dev
 }
 
-function lockControl(control: string): OwnedFd {
+/** False if the file is not the path's any more: a broker that exits cleanly unlinks it while it has the lock. */
+function takeLock(lock: OwnedFd, path: string, control: string, locker: Locker): boolean {
+  const stat = statOf(lock)
+  if ((stat.mode & FILE_TYPE) !== REGULAR || stat.uid !== process.geteuid!()) {
+    throw new Error(`${path} is not a regular file of uid ${process.geteuid!()}: remove it`)
+  }
+  const { errno, holder } = locker.lock(lock)
+  if (errno === EAGAIN || errno === EACCES) {
+    throw new Error(`another broker (${holder > 0 ? `pid ${holder}` : 'of another pid namespace'}) runs on ${control}`)
+  }
+  check(-errno, 'fcntl')
+  return isFileOf(path, lock)
+}
+
+function lockControl(control: string, locker: Locker): OwnedFd {
   const path = lockPath(control)
   for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
     const lock = openLock(path)
     try {
-      if (takeLock(lock, path, control)) return lock
+      if (takeLock(lock, path, control, locker)) return lock
     } catch (error) {
       lock.close()
       throw error
@@ -133,12 +150,12 @@ function removeStale(path: string): void {
  * Makes the path free to bind, for this process alone as long as it keeps the lock. `owner`: the user that the broker will be, who may
  * own the directory. Throws an Error that says what to do.
  */
-export function prepareControlPath(path: string, owner?: number): ControlPath {
+export function prepareControlPath(path: string, owner?: number, locker: Locker = SELF_LOCKER): ControlPath {
   if (isAbstract(path) || !path.startsWith('/')) {
     throw new Error(`the control path ${path} is not absolute: anybody could take another kind of name before us`)
   }
   const made = requireSafeDirectory(dirname(path), owner)
-  const lock = lockControl(path)
+  const lock = lockControl(path, locker)
   try {
     removeStale(path)
     return { lock, made }
@@ -147,6 +164,11 @@ export function prepareControlPath(path: string, owner?: number): ControlPath {
     lock.close()
     throw error
   }
+}
+
+/** Goes on with the lock that a keeper took for an earlier broker; undefined when it is not of this path any more. */
+export function resumeControlPath(path: string, lock: OwnedFd): ControlPath | undefined {
+  return isFileOf(lockPath(path), lock) ? { lock, made: [] } : undefined
 }
 
 /** The clean exit, after the listener removed its path: the lock file goes while the lock is held, so that it is no other broker's. */

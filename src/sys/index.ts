@@ -1,10 +1,20 @@
 export { adoptSocket } from './adopt.ts'
 export { Channel, type ChannelHandlers, type MessageInfo } from './channel.ts'
 export { ControlListener } from './control-listener.ts'
-export { prepareControlPath, releaseControlPath } from './control-path.ts'
+export {
+  type ControlPath,
+  type Locker,
+  prepareControlPath,
+  releaseControlPath,
+  resumeControlPath,
+  SELF_LOCKER,
+} from './control-path.ts'
 export { type DescriptorStore, NO_STORE } from './descriptor-store.ts'
 export { endListener } from './end-listener.ts'
 export { socketFigures } from './figures.ts'
+export { Keeper, type KeeperEvent } from './keeper.ts'
+export { findKeeper } from './keeper-find.ts'
+export { becomeKeeper } from './keeper-start.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
 export { notify } from './notify.ts'
 export {

@@ -12,7 +12,9 @@ export function findKeeper(): string {
   const found = places.map((place) => `${root}${place}`).find(isExecutable)
   if (found !== undefined) return found
   const where = places.map((place) => `${root}${place}`).join(' and ')
-  throw new Error(`the keeper is missing: no program at ${where}; build it there: npm run build:native, or serve --no-keeper`)
+  throw new Error(
+    `the keeper is missing: no program at ${where}; build it there: npm run build:native, or serve --no-keeper`,
+  )
 }
 
 function isExecutable(path: string): boolean {

@@ -149,7 +149,11 @@ export class Keeper implements DescriptorStore {
     const held = this.#held ?? []
     this.#held = undefined
     for (const { op, key, fds } of held) {
-      this.#link.send(op, key, fds.map((fd) => fd.fd))
+      this.#link.send(
+        op,
+        key,
+        fds.map((fd) => fd.fd),
+      )
       for (const fd of fds) fd.close()
     }
   }

@@ -50,6 +50,10 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
     become: () => {
       throw new Error('this command line becomes nothing')
     },
+    keeper: async () => undefined,
+    becomeKeeper: () => {
+      throw new Error('there is no keeper here')
+    },
     signals: { onStop: () => () => {}, onHangup: () => () => {}, onDebug: () => () => {} },
   }
   ran.status = await run(argv, env)

@@ -3,10 +3,12 @@ import { systemConfigEnv } from '../../daemon/config/config-env.ts'
 import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import { formatFault, formatFaults } from '../../daemon/config/fault.ts'
 import { readConfig } from '../../daemon/config/read-config.ts'
+import { Keeping } from '../../daemon/keeping.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
 import { warmUp } from '../../daemon/warm-up.ts'
+import type { Keeper } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../exit.ts'
 
@@ -16,6 +18,8 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 interface ServeOptions {
   config?: string
   logLevel: string
+  /** `--no-keeper` makes it false. */
+  keeper: boolean
 }
 
 export function addServe(program: Command, env: Env): Command {
@@ -26,7 +30,7 @@ export function addServe(program: Command, env: Env): Command {
       '--config <file>',
       'the config (default: /etc/fd-broker/broker.toml, as a user ~/.config/fd-broker/broker.toml)',
     )
-    .option('--no-keeper', 'run as one process (the only mode of this version)')
+    .option('--no-keeper', 'run as one process: what it holds ends with it (for embedding and debugging)')
     .addOption(new Option('--log-level <level>', 'what to log').choices(LEVELS).default('info'))
     .addHelpText('after', HELP)
     .action(async (options: ServeOptions) => {
@@ -35,7 +39,16 @@ export function addServe(program: Command, env: Env): Command {
     })
 }
 
-async function start({ config: file, logLevel }: ServeOptions, env: Env): Promise<number> {
+async function start(options: ServeOptions, env: Env): Promise<number> {
+  const keeper = await env.keeper()
+  if (keeper === undefined && options.keeper) return env.becomeKeeper()
+  if (keeper === undefined) return serveConfig(options, env)
+  const status = await serveConfig(options, env, keeper)
+  // The keeper waits for the end of this process, whatever its event loop still has to do.
+  process.exit(status)
+}
+
+async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, keeper?: Keeper): Promise<number> {
   const result = readConfig(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
   if ('faults' in result) {
     env.stderr.write(`${formatFaults(result.faults)}\n`)
@@ -46,7 +59,8 @@ async function start({ config: file, logLevel }: ServeOptions, env: Env): Promis
   const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
   try {
     for (const warning of result.warnings) output.log.warn(formatFault(warning))
-    return await serve(result.config, output.log, env.signals)
+    const keeping = keeper && new Keeping(keeper, env.signals, output.log)
+    return await serve(result.config, output.log, env.signals, keeping)
   } catch (error) {
     output.log.debug({ err: error }, 'where it failed')
     output.log.fatal(`cannot start: ${(error as Error).message}`)
