@@ -53,6 +53,8 @@ export interface DaemonOptions {
   through?: readonly string[]
   /** Another copy of the command line than the checkout's. */
   cli?: string
+  /** Under a keeper: `pid` is the keeper's, and `test/support/keeper.ts` finds the broker's. */
+  keeper?: boolean
 }
 
 export function writeConfig(
@@ -85,7 +87,7 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     process.execPath,
     options.cli ?? CLI,
     'serve',
-    '--no-keeper',
+    ...(options.keeper ? [] : ['--no-keeper']),
     '--config',
     config,
   ]
@@ -104,7 +106,10 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     return exited
   }
   atEnd(async () => {
-    if (child.exitCode === null && child.signalCode === null) await stop('SIGKILL')
+    const brokers = options.keeper ? childrenOf(child.pid!) : []
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    for (const pid of brokers) end(pid)
+    await exited
   })
   const pid = child.pid!
   const control = join(directory, 'control.sock')
@@ -124,6 +129,23 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     fds: () => readdirSync(`/proc/${pid}/fd`).length,
     rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024,
     stop,
+  }
+}
+
+/** Children of a process. Empty once it has gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It went with its keeper.
   }
 }
 
