@@ -17,6 +17,7 @@
         'native/exec.c',
         'native/notify.c',
         'native/notify_queue.c',
+        'native/peer.c',
         'native/privileges.c',
         'native/proc.c',
         'native/proc_scan.c',

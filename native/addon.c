@@ -1,5 +1,6 @@
 /* Marshals between JavaScript and the system calls of scm.c, sock.c and proc.c: each answers a number >= 0, or -errno. */
 #include "addon.h"
+#include "peer.h"
 #include "privileges.h"
 #include "proc.h"
 #include "scm.h"
@@ -182,6 +183,18 @@ static napi_value js_recv(napi_env env, napi_callback_info info)
   return addon_number(env, scm_recv(fd, bytes, most < length ? most : length, meta));
 }
 
+/* Fills the caller's Int32Array, as struct peer has it. */
+static napi_value js_peer(napi_env env, napi_callback_info info)
+{
+  napi_value values[2];
+  int32_t fd;
+  void *peer;
+  if (!addon_args(env, info, values, 2) || !addon_int(env, values[0], &fd) ||
+      !addon_words(env, values[1], napi_int32_array, sizeof(struct peer) / sizeof(int32_t), &peer))
+    return NULL;
+  return addon_number(env, peer_read(fd, peer));
+}
+
 static bool take_fds(napi_env env, napi_value value, int32_t **fds, size_t *count)
 {
   napi_valuetype type;
@@ -271,7 +284,7 @@ NAPI_MODULE_INIT()
     {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
-    {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"recv", js_recv}, {"send", js_send},
+    {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"peer", js_peer}, {"recv", js_recv}, {"send", js_send},
     {"sendTo", js_send_to}, {"unixDiag", js_unix_diag}, {"strerror", js_strerror},
     {"privilegesPrepare", js_privileges_prepare}, {"privilegesSettle", js_privileges_settle},
   };

@@ -1,5 +1,6 @@
 /* The numbers that differ between architectures and libcs, so that TypeScript writes none of them down. */
 #include "addon.h"
+#include "peer.h"
 #include "scm.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ static const struct {
   C(POLLIN), C(POLLOUT), C(POLLERR), C(POLLHUP), C(POLLRDHUP),
   C(UV_READABLE), C(UV_WRITABLE), C(UV_DISCONNECT),
   C(SCM_FDS_MAX), {"SCM_META_LENGTH", sizeof(struct scm_meta) / sizeof(int32_t)},
+  {"PEER_LENGTH", sizeof(struct peer) / sizeof(int32_t)},
   C(SCM_TRUNCATED), C(SCM_CONTROL_TRUNCATED), C(SCM_HAS_CREDENTIALS),
 };
 

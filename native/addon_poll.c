@@ -18,7 +18,6 @@ struct poll {
   struct poll **link;
   napi_ref self;
   napi_ref callback;
-  napi_async_context context;
   bool closing;
   bool closed;
   bool collected;
@@ -27,6 +26,8 @@ struct poll {
 struct poll_registry {
   struct poll *first;
   size_t handles;
+  napi_env env;
+  napi_async_context context; /* one for all: nobody traces a single one of them */
   napi_async_cleanup_hook_handle hook;
   bool ending;
 };
@@ -60,7 +61,6 @@ static void close_poll(struct poll *poll)
     poll->next->link = poll->link;
   napi_delete_reference(poll->env, poll->callback);
   napi_delete_reference(poll->env, poll->self);
-  napi_async_destroy(poll->env, poll->context);
   uv_close((uv_handle_t *)&poll->handle, on_closed);
 }
 
@@ -71,6 +71,7 @@ static void on_environment_end(napi_async_cleanup_hook_handle hook, void *data)
   registry->ending = true;
   while (registry->first)
     close_poll(registry->first);
+  napi_async_destroy(registry->env, registry->context);
   finish_ending(registry);
 }
 
@@ -96,7 +97,7 @@ static void on_event(uv_poll_t *handle, int status, int events)
       napi_get_reference_value(env, poll->callback, &callback) == napi_ok &&
       napi_create_int32(env, status, &arguments[0]) == napi_ok &&
       napi_create_int32(env, events, &arguments[1]) == napi_ok)
-    napi_make_callback(env, poll->context, self, callback, 2, arguments, NULL);
+    napi_make_callback(env, poll->registry->context, self, callback, 2, arguments, NULL);
 
   bool pending = false;
   napi_value error;
@@ -113,21 +114,14 @@ static void throw_uv(napi_env env, int status)
 
 static bool hold(napi_env env, struct poll *poll, napi_value self, napi_value callback)
 {
-  napi_value name;
-  if (napi_create_string_utf8(env, "fd-broker:poll", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_async_init(env, self, name, &poll->context) != napi_ok)
+  if (napi_create_reference(env, callback, 1, &poll->callback) != napi_ok)
     return false;
-  if (napi_create_reference(env, callback, 1, &poll->callback) != napi_ok) {
-    napi_async_destroy(env, poll->context);
-    return false;
-  }
   if (napi_wrap(env, self, poll, on_collected, NULL, NULL) == napi_ok) {
     if (napi_create_reference(env, self, 1, &poll->self) == napi_ok)
       return true;
     napi_remove_wrap(env, self, NULL);
   }
   napi_delete_reference(env, poll->callback);
-  napi_async_destroy(env, poll->context);
   return false;
 }
 
@@ -259,9 +253,15 @@ void addon_add_poll(napi_env env, napi_value exports, struct addon *addon)
   }
 
   struct poll_registry *registry = calloc(1, sizeof *registry);
-  napi_value class;
+  napi_value class, name;
   if (!registry)
     return;
+  registry->env = env;
+  if (napi_create_string_utf8(env, "fd-broker:poll", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_async_init(env, NULL, name, &registry->context) != napi_ok) {
+    free(registry);
+    return;
+  }
   if (napi_add_async_cleanup_hook(env, on_environment_end, registry, &registry->hook) != napi_ok) {
     free(registry);
     return;

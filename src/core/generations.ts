@@ -71,6 +71,7 @@ export function quorumOf({ mode, quorum }: NameConfig): number {
 
 /** The youngest pending generation with its quorum becomes current; everything older drains. */
 export function promoteReady(turn: Turn, name: Name): boolean {
+  if (name.pending.size === 0) return false
   const quorum = quorumOf(name.config)
   const chosen = [...name.pending].findLast((generation) => generation.ready >= quorum)
   if (!chosen) return false

@@ -135,7 +135,7 @@ export function createRegistry(nextLease = 1): Registry {
 export function attach<K>(index: Map<K, Set<Lease>>, key: K, lease: Lease): void {
   const set = index.get(key)
   if (set) set.add(lease)
-  else index.set(key, new Set([lease]))
+  else index.set(key, new Set<Lease>().add(lease))
 }
 
 export function detach<K>(index: Map<K, Set<Lease>>, key: K, lease: Lease): void {

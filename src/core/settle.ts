@@ -38,6 +38,7 @@ export function publishDenied(turn: Turn, name: Name, { holder, connection }: Ac
 
 /** First come, first served among those who have room now. */
 function serveNext(turn: Turn, name: Name): boolean {
+  if (name.lanes.size === 0) return false
   let first: { lease: Lease; verdict: Verdict } | undefined
   for (const lease of headsOf(name)) {
     if (first && first.lease.ticket < lease.ticket) continue

@@ -25,6 +25,7 @@ type ConstantName =
   | `O_${'RDONLY' | 'RDWR' | 'CREAT' | 'EXCL' | 'NOFOLLOW' | 'PATH' | 'DIRECTORY' | 'NONBLOCK'}`
   | `POLL${'IN' | 'OUT' | 'ERR' | 'HUP' | 'RDHUP'}`
   | `UV_${'READABLE' | 'WRITABLE' | 'DISCONNECT'}`
+  | 'PEER_LENGTH'
   | `SCM_${'FDS_MAX' | 'META_LENGTH' | 'TRUNCATED' | 'CONTROL_TRUNCATED' | 'HAS_CREDENTIALS'}`
 
 export type ErrnoName =
@@ -182,6 +183,8 @@ export interface Addon {
   getpeername(fd: number): SocketName | number
   /** Bytes sent that the peer has not read (SIOCOUTQ). */
   unsent(fd: number): number
+  /** Fills `peer` with [pid, uid, gid, pidfd or -errno, has inode, its low and high half, bytes of groups or -errno, group…]. */
+  peer(fd: number, peer: Int32Array): number
   /** Fills `meta` with [flags, nfds, pid, uid, gid, fd…]. */
   recv(fd: number, bytes: Uint8Array, limit: number, meta: Int32Array): number
   send(fd: number, bytes: Uint8Array, fds: Int32Array | null): number

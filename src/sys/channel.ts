@@ -43,6 +43,16 @@ const RETRY_MS = 10
 const DISCARDED_MOST = 1024
 const peerGone = new Set([EPIPE, ECONNRESET, ENOTCONN])
 
+/** Outside the heap, as the addon needs them: a small array of its own would have to be moved there at each send. */
+const lent = new Int32Array(constants.SCM_FDS_MAX + 1)
+const lentOne = lent.subarray(0, 1)
+
+function lend(fds: readonly number[]): Int32Array {
+  if (fds.length > lent.length) return Int32Array.from(fds)
+  for (let i = 0; i < fds.length; i++) lent[i] = fds[i]!
+  return fds.length === 1 ? lentOne : lent.subarray(0, fds.length)
+}
+
 function waits(errno: number): boolean {
   return errno === EAGAIN || errno === EINTR || retriable.has(errno)
 }
@@ -119,7 +129,7 @@ export class Channel {
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): void {
     if (this.closed || this.#broken) return
-    const numbers = fds.length > 0 ? Int32Array.from(fds) : null
+    const numbers = fds.length > 0 ? lend(fds) : null
     if (this.#queue.head) {
       this.#queue.add(bytes, numbers)
       return

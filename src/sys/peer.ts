@@ -2,8 +2,7 @@ import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { hasPidfs, inodeOf } from './pidfs.ts'
 import { readProcess } from './proc.ts'
-import { getBytes } from './sockopt.ts'
-import { SystemError } from './system-error.ts'
+import { check, SystemError } from './system-error.ts'
 
 /** The process that connected, by the kernel's word. It says who connected, not who writes. */
 export interface Peer {
@@ -29,21 +28,17 @@ const GROUPS_MOST = 65536
 /** Want of descriptors or memory is our own trouble, and must not look like a process that is gone. */
 const exhausted = new Set([constants.errno.EMFILE, constants.errno.ENFILE, constants.errno.ENOMEM])
 
-function groupsOf(fd: number): number[] {
-  for (let room = 64; ; room *= 8) {
-    const bytes = new Uint8Array(Math.min(room, GROUPS_MOST) * 4)
-    const length = addon.getsockopt(fd, constants.SOL_SOCKET, constants.SO_PEERGROUPS, bytes)
-    if (length >= 0) return [...new Uint32Array(bytes.buffer, 0, length / 4)]
-    if (-length !== constants.errno.ERANGE || room >= GROUPS_MOST) throw new SystemError(-length, 'getsockopt')
-  }
-}
+/** One per thread: what the addon says of a peer, as native/peer.h has it. */
+const words = new Int32Array(constants.PEER_LENGTH)
+const unsigned = new Uint32Array(words.buffer)
+const FIRST_GROUP = 8
 
-function kernelPidfd(fd: number): { pidfd: OwnedFd | undefined; known: boolean } {
-  const bytes = new Int32Array(1)
-  const result = addon.getsockopt(fd, constants.SOL_SOCKET, constants.SO_PEERPIDFD, new Uint8Array(bytes.buffer))
-  if (result >= 0) return { pidfd: new OwnedFd(bytes[0]!), known: true }
-  if (exhausted.has(-result)) throw new SystemError(-result, 'getsockopt SO_PEERPIDFD')
-  return { pidfd: undefined, known: -result !== constants.errno.ENOPROTOOPT }
+function groupsOf(fd: number, length: number): number[] {
+  if (length >= 0) return Array.from(unsigned.subarray(FIRST_GROUP, FIRST_GROUP + length / 4))
+  if (-length !== constants.errno.ERANGE) throw new SystemError(-length, 'getsockopt SO_PEERGROUPS')
+  const bytes = new Uint8Array(GROUPS_MOST * 4)
+  const found = check(addon.getsockopt(fd, constants.SOL_SOCKET, constants.SO_PEERGROUPS, bytes), 'getsockopt')
+  return Array.from(new Uint32Array(bytes.buffer, 0, found / 4))
 }
 
 /** Between connect() and here the pid may have gone to another process: it must be of the same uid, and stay itself. */
@@ -75,18 +70,36 @@ export function isAlive(pidfd: OwnedFd): boolean {
   return addon.poll(pidfd.fd, constants.POLLIN) === 0
 }
 
-export function peerOf(fd: number, options: PeerOptions = {}): Peer {
-  const credentials = getBytes(fd, constants.SOL_SOCKET, constants.SO_PEERCRED, 12)
-  const [pid = 0, uid = 0, gid = 0] = new Uint32Array(credentials.buffer, 0, 3)
-  const groups = groupsOf(fd)
-  const kernel = options.identify === 'open' ? { pidfd: undefined, known: false } : kernelPidfd(fd)
-  const pidfd = kernel.known || pid === 0 ? kernel.pidfd : openedPidfd(pid, uid)
-  return { pid, uid, gid, groups, pidfd, identity: pidfd && identityOf(pid, pidfd) }
+export function peerOf(fd: number, { identify = 'kernel' }: PeerOptions = {}): Peer {
+  check(addon.peer(fd, words), 'getsockopt SO_PEERCRED')
+  const [pid, uid, gid, groupsLength] = [words[0]!, unsigned[1]!, unsigned[2]!, words[7]!]
+  const inode = words[4] === 1 ? unsigned[6]! * 2 ** 32 + unsigned[5]! : undefined
+  const { pidfd, known } = kernelPidfd(words[3]!)
+  if (identify === 'open' || !known) {
+    pidfd?.close()
+    const groups = groupsOf(fd, groupsLength)
+    const opened = pid === 0 ? undefined : openedPidfd(pid, uid)
+    return { pid, uid, gid, groups, pidfd: opened, identity: identityOf(pid, opened) }
+  }
+  try {
+    return { pid, uid, gid, groups: groupsOf(fd, groupsLength), pidfd, identity: identityOf(pid, pidfd, inode) }
+  } catch (error) {
+    pidfd?.close()
+    throw error
+  }
+}
+
+/** `result`: the pidfd, or -errno. */
+function kernelPidfd(result: number): { pidfd: OwnedFd | undefined; known: boolean } {
+  if (result >= 0) return { pidfd: new OwnedFd(result), known: true }
+  if (exhausted.has(-result)) throw new SystemError(-result, 'getsockopt SO_PEERPIDFD')
+  return { pidfd: undefined, known: -result !== constants.errno.ENOPROTOOPT }
 }
 
 /** On pidfs (Linux 6.9) a pidfd's inode is its process's own; before, pid and start time must do. */
-function identityOf(pid: number, pidfd: OwnedFd): string | undefined {
-  const inode = inodeOf(pidfd.fd)
+function identityOf(pid: number, pidfd: OwnedFd | undefined, known?: number): string | undefined {
+  if (pidfd === undefined) return undefined
+  const inode = known ?? inodeOf(pidfd.fd)
   if (inode !== undefined && hasPidfs()) return `pidfd:${inode}`
   const startTime = pid > 0 ? readProcess(pid)?.startTime : undefined
   return startTime !== undefined && isAlive(pidfd) ? `start:${pid}:${startTime}` : undefined
