@@ -4,6 +4,7 @@ import type { Broker } from '../client/index.ts'
 import type { ProgramLeases } from '../client/program-leases.ts'
 import type { Signals, StopSignal } from '../daemon/signals.ts'
 import type { Keeper, Program, ProgramStart } from '../sys/index.ts'
+import type { Terminal } from './top/screen.ts'
 
 export interface Output {
   write(text: string): unknown
@@ -21,6 +22,8 @@ export interface Env {
   token: string | undefined
   connect(socket: string | undefined): Promise<Broker>
   signals: Signals
+  /** The window that this process is in; undefined without one. */
+  terminal(): Promise<Terminal | undefined>
   /** Leases for the program that this process becomes. */
   programLeases(socket: string | undefined): Promise<ProgramLeases>
   /** What this process was started with, of what Node changes. */
@@ -64,6 +67,7 @@ export function processEnv(): Env {
       onHangup: (hangup) => onSignals(['SIGHUP'], hangup),
       onDebug: (debug) => onSignals(['SIGUSR1'], debug),
     },
+    terminal: async () => (await import('./top/terminal.ts')).processTerminal(),
     programLeases: async (socket) => {
       const { ProgramLeases } = await import('../client/program-leases.ts')
       return new ProgramLeases({ client: 'fd-broker exec', ...reach(socket) })

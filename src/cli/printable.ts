@@ -11,7 +11,7 @@ export function printable(text: string): string {
 }
 
 /** JSON leaves DEL and C1, which terminals obey, as they are; it may as well have them escaped. */
-export function printableJson(value: unknown): string {
-  const json = JSON.stringify(value, undefined, 2)
+export function printableJson(value: unknown, indent = 2): string {
+  const json = JSON.stringify(value, undefined, indent)
   return json.replace(/[\x7f-\x9f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

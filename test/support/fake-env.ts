@@ -43,6 +43,7 @@ export async function runCli(argv: readonly string[], fake: FakeEnv = {}): Promi
       ran.open++
       return { ...fake.broker, close: async () => void ran.open-- } as unknown as Broker
     },
+    terminal: async () => undefined,
     programLeases: () => {
       throw new Error('this command line acquires nothing')
     },

@@ -14,7 +14,7 @@ interface Row {
 
 const figure = (value: number | null | undefined) => value?.toString() ?? '-'
 
-const COLUMNS: readonly Column<Row>[] = [
+export const LIST_COLUMNS: readonly Column<Row>[] = [
   { heading: 'NAME', cell: ({ view }) => view?.name ?? '' },
   { heading: 'ADDRESS', cell: ({ socket }) => socket?.address ?? '-' },
   { heading: 'MODE', cell: ({ view }) => view?.mode ?? '' },
@@ -72,7 +72,7 @@ export function addList(program: Command, env: Env): Command {
     const chosen = views.filter((view) => state === undefined || view.state === state)
     const names = sortRows(chosen, SORT, options)
     if (json) return printJson(env, { sockets: names })
-    printTable(env, COLUMNS, names.flatMap(rows))
+    printTable(env, LIST_COLUMNS, names.flatMap(listRows))
   }
 }
 
@@ -81,7 +81,7 @@ async function namesOf(broker: Broker, user: string): Promise<Set<string>> {
   return new Set(holders.filter((holder) => isUser(holder, user)).map(({ name }) => name))
 }
 
-function rows(view: NameView): Row[] {
+export function listRows(view: NameView): Row[] {
   const [first, ...others] = view.sockets
   return [{ view, socket: first }, ...others.map((socket) => ({ view: undefined, socket }))]
 }

@@ -1,0 +1,21 @@
+/** Fits 80 columns. */
+export const HELP_LINES = [
+  '',
+  ' up, down, j, k           move',
+  ' PgUp, PgDn, Home, End    move far (g, G: first, last)',
+  ' Enter, right             open a name',
+  ' Esc, left                back; in the list: no filter',
+  ' s                        sort: config, name, queue, drops, holders, state',
+  ' /                        filter by a part of the name, address or state',
+  ' d                        drain all holders of the name (asks first)',
+  ' D                        in an opened name: drain the lease under the cursor',
+  ' p                        pause the name, or resume it (asks first)',
+  ' Ctrl-L, Ctrl-Z           draw again, suspend',
+  ' q, Ctrl-C                quit',
+  '',
+  ' GEN      the current generation; + when another has holders too',
+  ' HOLDERS  ready/all, and +N when N wait',
+  ' QUEUE    what waits in the kernel, of its limit, in the fullest socket; then',
+  '          how full that is, and how it was before, on a scale of its own',
+  ' DROPS    what the kernel dropped since the sockets were made',
+]
