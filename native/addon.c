@@ -30,6 +30,7 @@ FROM_INTS(js_wait, 3, proc_wait(a[0], a[1], a[2]))
 FROM_INTS(js_lock, 1, proc_lock(a[0]))
 FROM_INTS(js_lock_holder, 1, proc_lock_holder(a[0]))
 FROM_INTS(js_pidfd_open, 1, proc_pidfd_open(a[0]))
+FROM_INTS(js_pidfd_open_thread, 1, proc_pidfd_open_thread(a[0]))
 FROM_INTS(js_pidfd_signal, 2, proc_pidfd_signal(a[0], a[1]))
 FROM_INTS(js_pidfd_getfd, 2, proc_pidfd_getfd(a[0], a[1]))
 FROM_INTS(js_socket, 3, sock_open(a[0], a[1], a[2]))
@@ -281,6 +282,7 @@ NAPI_MODULE_INIT()
     {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
     {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
     {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
+    {"pidfdOpenThread", js_pidfd_open_thread},
     {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},

@@ -92,6 +92,12 @@ int proc_pidfd_open(int pid)
   return result(syscall(SYS_pidfd_open, pid, 0));
 }
 
+/* PIDFD_THREAD of pidfd_open(2), Linux 6.9: readable when that thread has ended. EINVAL before. */
+int proc_pidfd_open_thread(int tid)
+{
+  return result(syscall(SYS_pidfd_open, tid, O_EXCL));
+}
+
 int proc_pidfd_signal(int pidfd, int signal)
 {
   return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));

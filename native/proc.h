@@ -25,6 +25,7 @@ int proc_wait(int fd, int events, int milliseconds);
 int proc_lock(int fd);
 int proc_lock_holder(int fd);
 int proc_pidfd_open(int pid);
+int proc_pidfd_open_thread(int tid);
 int proc_pidfd_signal(int pidfd, int signal);
 int proc_pidfd_getfd(int pidfd, int fd);
 

@@ -4,7 +4,7 @@
 import { admitWaiter, type Verdict } from './admission.ts'
 import { openGeneration, promoteReady, rollBackEmpty } from './generations.ts'
 import { fire } from './lease-life.ts'
-import { detach, hasHolder, type Lease, type Name } from './registry.ts'
+import { detach, hasHolder, type Lease, leasesOf, type Name } from './registry.ts'
 import { noteName, publish, reply, stopTimer, type Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
 import { headsOf } from './waiting.ts'
@@ -13,6 +13,7 @@ import { feedWatchdog } from './watchdog.ts'
 export function settle(turn: Turn): void {
   for (const name of turn.touched) {
     while (rollBackEmpty(turn, name) || promoteReady(turn, name) || answerReady(turn, name) || serveNext(turn, name));
+    watchForWaiters(turn, name)
     retire(turn, name)
   }
 }
@@ -80,6 +81,12 @@ function hasFormerHolder({ name, generation }: Lease): boolean {
     if (other === generation && other.draining > 0) return true
   }
   return false
+}
+
+/** A standby waits for the end of an exclusive name's holder. */
+function watchForWaiters(turn: Turn, name: Name): void {
+  if (name.config.mode !== 'exclusive' || name.lanes.size === 0) return
+  for (const { holder } of leasesOf(name)) turn.effects.push({ type: 'watch-closely', process: holder.process })
 }
 
 function retire(turn: Turn, name: Name): void {

@@ -171,6 +171,8 @@ export type Effect =
   | { type: 'start-timer'; key: string; at: number }
   | { type: 'stop-timer'; key: string }
   | { type: 'signal'; process: ProcessKey; lease: number; signal: Signal }
+  /** Somebody waits for this process's end, so the earlier it is known the better. */
+  | { type: 'watch-closely'; process: ProcessKey }
   /** A removed name has no holder any more: its sockets can be closed. */
   | { type: 'retire'; name: string }
 

@@ -145,3 +145,31 @@ describe('a paused name', () => {
     }
   })
 })
+
+describe('the process of the holder of an exclusive name', () => {
+  const watched = (world: World) => world.all('watch-closely').map(({ process }) => process)
+
+  it('is watched closely from when somebody waits for its end', () => {
+    const world = new World({ mode: 'exclusive' })
+    world.acquire(1)
+    expect(watched(world)).toEqual([])
+    world.ask(2, { wait: -1 })
+    expect(watched(world)).toEqual([1])
+  })
+
+  it('is watched as soon as it holds the name when others still wait', () => {
+    const world = new World({ mode: 'exclusive' })
+    world.acquire(1)
+    world.ask(2, { wait: -1 })
+    world.ask(3, { wait: -1 })
+    world.step({ type: 'exit', process: 1 })
+    expect(watched(world)).toEqual([2])
+  })
+
+  it('is not watched so on a shared name, where nobody waits for one holder', () => {
+    const world = new World({ maxHolders: 1 })
+    world.acquire(1)
+    world.ask(2, { wait: -1 })
+    expect(watched(world)).toEqual([])
+  })
+})

@@ -13,6 +13,7 @@ export function joinLine(turn: Turn, lease: Lease): void {
   if (lane) lane.add(lease)
   else lanes.set(laneOf(lease), new Set([lease]))
   turn.registry.waiting.set(lease.ticket, lease)
+  turn.touched.add(lease.name)
   if (lease.asked.wait > 0) startTimer(turn, `wait/${lease.ticket}`, turn.now + lease.asked.wait)
 }
 

@@ -219,6 +219,8 @@ export class Broker implements SessionHost, Host {
         return this.timers.stop(effect.key)
       case 'signal':
         return this.processes.signal(effect.process, effect.signal as NodeJS.Signals)
+      case 'watch-closely':
+        return this.processes.watchClosely(effect.process)
       case 'retire':
         return this.sockets.close(effect.name)
     }

@@ -1,13 +1,23 @@
 // The processes behind the control connections, each watched once through its pidfd, whatever number of connections it has.
 
 import type { ProcessKey } from '../core/types.ts'
-import { isAlive, type Peer, type ProcessFacts, ProcessWatch, processFacts, SystemError } from '../sys/index.ts'
+import {
+  isAlive,
+  KillWatch,
+  type Peer,
+  type ProcessFacts,
+  ProcessWatch,
+  processFacts,
+  SystemError,
+} from '../sys/index.ts'
 
 interface Entry {
   key: ProcessKey
   identity: string
   peer: Peer
   watch: ProcessWatch | undefined
+  /** Set while somebody waits for its end. */
+  killWatch: KillWatch | undefined
   users: number
   alive: boolean
   /** A signal may still be due to it, so it is watched though nobody uses it. */
@@ -43,6 +53,7 @@ export class Processes {
       identity,
       peer,
       watch: undefined,
+      killWatch: undefined,
       users: 1,
       alive: isPresent(peer),
       wanted: false,
@@ -100,6 +111,13 @@ export class Processes {
     return (entry?.alive ? processFacts(entry.peer) : undefined) ?? {}
   }
 
+  /** Somebody waits for its end: it is told as soon as the kernel lets it be known. */
+  watchClosely(key: ProcessKey): void {
+    const entry = this.entries.get(key)
+    if (entry?.watch === undefined || !entry.alive) return
+    entry.killWatch ??= new KillWatch(entry.peer.pid, () => this.exited(entry))
+  }
+
   /** Signals through the pidfd, so never a recycled pid. */
   signal(key: ProcessKey, signal: NodeJS.Signals): void {
     try {
@@ -111,7 +129,7 @@ export class Processes {
 
   private exited(entry: Entry): void {
     entry.alive = false
-    entry.watch?.close()
+    unwatch(entry)
     this.forget(entry)
     this.onExit(entry.key)
     this.dropUnused(entry)
@@ -119,7 +137,7 @@ export class Processes {
 
   private dropUnused(entry: Entry): void {
     if (entry.users > 0 || (entry.wanted && entry.alive)) return
-    entry.watch?.close()
+    unwatch(entry)
     this.entries.delete(entry.key)
     this.forget(entry)
   }
@@ -130,9 +148,14 @@ export class Processes {
   }
 
   close(): void {
-    for (const entry of this.entries.values()) entry.watch?.close()
+    for (const entry of this.entries.values()) unwatch(entry)
     this.entries.clear()
     this.byIdentity.clear()
     this.byPid.clear()
   }
+}
+
+function unwatch({ watch, killWatch }: Entry): void {
+  watch?.close()
+  killWatch?.close()
 }

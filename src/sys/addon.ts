@@ -167,6 +167,8 @@ export interface Addon {
   privilegesSettle(low: number, high: number): number
 
   pidfdOpen(pid: number): number
+  /** The same for one thread (PIDFD_THREAD). */
+  pidfdOpenThread(tid: number): number
   pidfdSignal(pidfd: number, signal: number): number
   pidfdGetfd(pidfd: number, fd: number): number
 

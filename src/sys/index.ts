@@ -15,6 +15,7 @@ export { socketFigures } from './figures.ts'
 export { Keeper, type KeeperEvent } from './keeper.ts'
 export { findKeeper } from './keeper-find.ts'
 export { becomeKeeper } from './keeper-start.ts'
+export { KillWatch } from './kill-watch.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
 export { notify } from './notify.ts'
 export {
