@@ -98,7 +98,7 @@ it('tells a supervisor READY=1 and STOPPING=1 where notify is asked for', async 
   const script = `import socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM);s.bind(sys.argv[1]);print('bound',flush=True)
 for _ in range(2): print(s.recv(99).decode(),flush=True)`
-  const supervisor = spawn('python3', ['-c', script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const supervisor = spawn('python3', ['-c', script, path], { stdio: ['ignore', 'pipe', 'ignore'] })
   atEnd(() => void supervisor.kill())
   let heard = ''
   supervisor.stdout.setEncoding('utf8').on('data', (text) => {

@@ -20,7 +20,8 @@ export function useInstalledCopy(): () => string {
 }
 
 function makeCopy(): string {
-  const copy = mkdtempSync(join(tmpdir(), 'fd-broker-copy-'))
+  // For all tests of the file, so not among what each of them must have removed.
+  const copy = mkdtempSync(join(dirname(tmpdir()), 'fd-broker-copy-'))
   for (const part of BUILT) cpSync(join(ROOT, part), join(copy, part), { recursive: true })
   for (const [name, directory] of dependencies(ROOT)) {
     cpSync(directory, join(copy, 'node_modules', name), { recursive: true, dereference: true })

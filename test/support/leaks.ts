@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { runCleanups } from './cleanup.ts'
+
+// open(2); Node does not name it.
+const O_CLOEXEC = 0o2000000
 
 /** What this process has open, by number. */
 export function openFds(): Map<number, string> {
@@ -49,17 +53,47 @@ async function childrenSince(before: readonly string[]): Promise<string[]> {
   return started()
 }
 
-/** Makes every test of the file fail that leaves a descriptor or a child behind. */
+/** The status flags (O_NONBLOCK, O_APPEND …) of what is open, by number: they belong to the open file, which others share. */
+function statusFlags(): Map<number, string> {
+  const flags = new Map<number, string>()
+  for (const [fd, what] of openFds()) {
+    const text = /^flags:\s*(\d+)/m.exec(readText(`/proc/self/fdinfo/${fd}`))?.[1]
+    if (text !== undefined) flags.set(fd, `${what} 0${(Number.parseInt(text, 8) & ~O_CLOEXEC).toString(8)}`)
+  }
+  return flags
+}
+
+/** Of descriptors that stayed open, those whose flags are others now; one that was closed and opened anew is none of these. */
+function flagsChangedSince(before: Map<number, string>): string[] {
+  const what = (text: string) => text.slice(0, text.lastIndexOf(' '))
+  return [...statusFlags()].flatMap(([fd, now]) => {
+    const then = before.get(fd)
+    return then === undefined || then === now || what(then) !== what(now) ? [] : [`${fd}: ${then}, now ${now}`]
+  })
+}
+
+/** Entries of this process's directory for temporary files. */
+function paths(): string[] {
+  return readdirSync(tmpdir()).sort()
+}
+
+/** Makes every test of the file fail that leaves a descriptor, a child, a path or a changed status flag behind. */
 export function forbidLeaks(): void {
   let fds: Map<number, string>
+  let flags: Map<number, string>
   let processes: string[]
+  let files: string[]
   beforeEach(() => {
     fds = openFds()
+    flags = statusFlags()
     processes = children()
+    files = paths()
   })
   afterEach(async () => {
     await runCleanups()
-    expect(await leakedSince(fds)).toEqual([])
-    expect(await childrenSince(processes)).toEqual([])
+    expect(await leakedSince(fds), 'descriptors left open').toEqual([])
+    expect(await childrenSince(processes), 'children left running').toEqual([])
+    expect(flagsChangedSince(flags), 'status flags changed').toEqual([])
+    expect(paths(), `paths in ${tmpdir()}`).toEqual(files)
   })
 }

@@ -37,9 +37,11 @@ export function startPython(
   const ids = uid === undefined ? {} : { uid, gid: uid }
   const child = spawn('python3', ['-c', prelude + program, ...args], {
     ...ids,
-    stdio: ['pipe', 'pipe', 'inherit', ...fds],
+    // Not inherited: libuv would clear O_NONBLOCK on the stderr that this process shares with others.
+    stdio: ['pipe', 'pipe', 'pipe', ...fds],
     cwd: '/',
   })
+  child.stderr?.on('data', (text) => process.stderr.write(text))
   running.add(child)
   const exited = new Promise<number | null>((resolve) => {
     child.once('close', (code) => {

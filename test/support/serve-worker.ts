@@ -25,7 +25,8 @@ export class ServeWorker {
 
   constructor(control: string, env: NodeJS.ProcessEnv = {}) {
     const all = { ...process.env, NODE_OPTIONS: '', FD_BROKER_SOCKET: control, ...env }
-    this.process = fork(script, { env: all, execArgv: [] })
+    this.process = fork(script, { env: all, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    this.process.stderr?.on('data', (text) => process.stderr.write(text))
     this.process.on('message', (message) => {
       this.#heard.push(message as Record<string, unknown>)
       this.#wake()
