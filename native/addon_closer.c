@@ -22,7 +22,7 @@ struct closer {
 static void close_all(struct batch *batch)
 {
   for (size_t i = 0; i < batch->count; i++)
-    proc_close(batch->fds[i]);
+    proc_close_foreign(batch->fds[i]);
   free(batch->fds);
   *batch = (struct batch){0};
 }

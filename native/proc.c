@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,14 @@ static int result(long value)
 int proc_close(int fd)
 {
   return result(close(fd));
+}
+
+/* Of a descriptor that came from another process: a socket's close does not wait for its data, unless its sender sees to it again. */
+int proc_close_foreign(int fd)
+{
+  struct linger linger = {.l_onoff = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  return proc_close(fd);
 }
 
 int proc_dup(int fd)

@@ -13,6 +13,7 @@ struct proc_stat {
 
 /* Each returns >= 0, or -errno. */
 int proc_close(int fd);
+int proc_close_foreign(int fd);
 int proc_dup(int fd);
 int proc_open(const char *path, int flags, int mode);
 int proc_chmod(int fd, int mode);

@@ -6,6 +6,8 @@ import type { Condition, Rule } from './types.ts'
 export interface Accounts {
   user(name: string): number | undefined
   group(name: string): number | undefined
+  /** Whether this id stands for every user or group that this user namespace does not know (user_namespaces(7)). */
+  isOverflow?(kind: 'user' | 'group', id: number): boolean
 }
 
 export interface Fault {
@@ -20,13 +22,13 @@ type Parse = (value: string, accounts: Accounts) => Condition | Fault
 const CONDITIONS: Record<Exclude<Condition['kind'], 'any'>, Parse> = {
   user(value, accounts) {
     const uid = idOf(value, accounts.user)
-    return uid === undefined ? { fault: `there is no user ${value}: create it, or name a uid` } : { kind: 'user', uid }
+    if (uid === undefined) return { fault: `there is no user ${value}: create it, or name a uid` }
+    return accounts.isOverflow?.('user', uid) ? { fault: unknownHere('user', uid) } : { kind: 'user', uid }
   },
   group(value, accounts) {
     const gid = idOf(value, accounts.group)
-    return gid === undefined
-      ? { fault: `there is no group ${value}: create it, or name a gid` }
-      : { kind: 'group', gid }
+    if (gid === undefined) return { fault: `there is no group ${value}: create it, or name a gid` }
+    return accounts.isOverflow?.('group', gid) ? { fault: unknownHere('group', gid) } : { kind: 'group', gid }
   },
   exe: (path) =>
     path.startsWith('/')
@@ -38,6 +40,10 @@ const CONDITIONS: Record<Exclude<Condition['kind'], 'any'>, Parse> = {
       ? { kind: 'cgroup', prefix }
       : { fault: `cgroup:${prefix} must begin with /, such as cgroup:/system.slice` },
   token: (name) => ({ kind: 'token', name }),
+}
+
+function unknownHere(kind: 'user' | 'group', id: number): string {
+  return `${kind}:${id} would hold for everyone that this user namespace does not know: name another ${kind}, or use any`
 }
 
 const KINDS = [...Object.keys(CONDITIONS), 'any']

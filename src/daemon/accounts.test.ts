@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { systemAccounts } from './accounts.ts'
+import { mapsAll, systemAccounts } from './accounts.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'fd-broker-accounts-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -50,6 +50,14 @@ describe('accounts', () => {
     expect(accounts.user('0')).toBeUndefined()
     expect(accounts.user('no such\nuser')).toBeUndefined()
   })
+
+  it.each([
+    ['         0          0 4294967295\n', true],
+    ['', true],
+    ['0 1000 1\n', false],
+    ['0 100000 65536\n', false],
+    ['0 1000 1\n1 100000 65536\n', false],
+  ])('know whether a user namespace maps every id: %j', (map, all) => expect(mapsAll(map)).toBe(all))
 
   it('know root on this very host', () => expect(systemAccounts().user('root')).toBe(0))
 })

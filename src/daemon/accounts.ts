@@ -28,8 +28,10 @@ export function systemAccounts(sources: AccountSources = {}): SystemAccounts {
       return found.get(name)
     }
   }
+  const overflow = { user: overflowId('uid'), group: overflowId('gid') }
+  const isOverflow = (kind: 'user' | 'group', id: number) => overflow[kind] === id
   const login = (user: string) => loginIn(readText(passwd), user) ?? loginIn(lookup('passwd', user) ?? '', user)
-  return { user: resolver('passwd', passwd), group: resolver('group', group), login }
+  return { user: resolver('passwd', passwd), group: resolver('group', group), login, isOverflow }
 }
 
 function readEntries(file: string): Map<string, number> {
@@ -43,6 +45,20 @@ function readText(file: string): string {
   } catch {
     return ''
   }
+}
+
+/** In a user namespace that does not map every id, those it does not know look like this one; undefined in one that maps all. */
+function overflowId(kind: 'uid' | 'gid'): number | undefined {
+  return mapsAll(readText(`/proc/self/${kind}_map`)) ? undefined : Number(readText(`/proc/sys/kernel/overflow${kind}`))
+}
+
+/** `inside outside count`; 2^32 - 1 is no id. An unreadable map is none that cuts anything. */
+export function mapsAll(map: string): boolean {
+  const lines = map
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  return map === '' || lines.reduce((sum, [, , count = 0]) => sum + count, 0) >= 0xffff_ffff
 }
 
 /** passwd(5): name, password, uid, gid. */

@@ -6,7 +6,7 @@ import { decodeRequest } from '../protocol/decode.ts'
 import { encode, encodeInSteps, encodeParts } from '../protocol/encode.ts'
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts'
 import { IN_FLIGHT_MAX, REQUEST_MAX } from '../protocol/limits.ts'
-import { Channel, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
+import { Channel, type Credentials, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
 import { Outbox } from './outbox.ts'
 import { inSlices } from './slices.ts'
 
@@ -67,7 +67,7 @@ export class Session {
     if (this.inFlight.has(id)) return this.malformed(id, `the id ${id} is in flight already`)
     if (!this.greeted && body['op'] !== 'hello') return this.malformed(id, 'the first request must be hello')
     const { credentials } = info
-    if (credentials !== undefined && (credentials.pid !== this.peer.pid || credentials.uid !== this.peer.uid)) {
+    if (!isSame(credentials, this.peer)) {
       return this.refuse(id, 'DENIED', 'this connection was made by another process or user: make one of your own')
     }
     if (this.inFlight.size >= IN_FLIGHT_MAX) {
@@ -135,4 +135,12 @@ export class Session {
     this.outbox.close()
     this.host.closed(this)
   }
+}
+
+/**
+ * SO_PEERCRED has the effective ids of who connected, SCM_CREDENTIALS the real ones of who writes: they differ when a connection was
+ * inherited or passed on, when its process gave up a user since, and in a set-user-ID program.
+ */
+function isSame(sender: Credentials | undefined, { pid, uid, gid }: Peer): boolean {
+  return sender !== undefined && sender.pid === pid && sender.uid === uid && sender.gid === gid
 }
