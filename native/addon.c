@@ -56,6 +56,16 @@ static napi_value js_open(napi_env env, napi_callback_info info)
   return addon_number(env, strlen(path) == length ? proc_open(path, flags, mode) : -EINVAL);
 }
 
+static napi_value js_memory_file(napi_env env, napi_callback_info info)
+{
+  napi_value values[1];
+  char name[64];
+  size_t length;
+  if (!addon_args(env, info, values, 1) || !addon_text(env, values[0], name, sizeof name, &length))
+    return NULL;
+  return addon_number(env, proc_memory_file(name));
+}
+
 static napi_value js_fstat(napi_env env, napi_callback_info info)
 {
   int32_t fd;
@@ -281,7 +291,7 @@ NAPI_MODULE_INIT()
   } methods[] = {
     {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
     {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
-    {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
+    {"memoryFile", js_memory_file}, {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
     {"pidfdOpenThread", js_pidfd_open_thread},
     {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -115,4 +116,10 @@ int proc_pidfd_signal(int pidfd, int signal)
 int proc_pidfd_getfd(int pidfd, int fd)
 {
   return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
+/* A file without a path, for bytes that outlive this process in another's descriptor (memfd_create(2)). */
+int proc_memory_file(const char *name)
+{
+  return result(memfd_create(name, MFD_CLOEXEC));
 }

@@ -10,12 +10,15 @@ export interface RestoreOptions {
   now: number
   /** How long a lease that was bound to a connection waits to be reclaimed. */
   reclaimTimeout: number
-  /** The watched process behind a recorded holder. */
-  processOf(holder: Omit<HolderInfo, 'process'>): ProcessKey
+  /** The process behind the holder of a lease, which is watched from now on. */
+  processOf(holder: Omit<HolderInfo, 'process'>, lease: number): ProcessKey
 }
 
 /** A deadline that passed while there was no broker is put off so far, because nobody could meet it. */
 export const GRACE = 1_000
+
+/** The process of a lease that is over: nobody watches it. */
+const NOBODY = 0
 
 /** `effects`: the timers that run again. */
 export function restore(folded: Folded, options: RestoreOptions): { registry: Registry; effects: Effect[] } {
@@ -112,7 +115,8 @@ function leaseOf(
   const name = registry.names.get(record.name)
   const generation = generations.get(record.generation)
   if (!name || (!generation && ended === undefined)) return undefined
-  const holder: HolderInfo = { ...record.holder, process: processOf(record.holder) }
+  const process = ended === undefined ? processOf(record.holder, id) : NOBODY
+  const holder: HolderInfo = { ...record.holder, process }
   return {
     id,
     ticket: 0,
@@ -171,7 +175,7 @@ function tidy(name: Name): void {
 }
 
 function restorePursuit(registry: Registry, id: number, record: PursuitRecord, options: RestoreOptions): void {
-  const holder = { ...record.holder, process: options.processOf(record.holder) }
+  const holder = { ...record.holder, process: options.processOf(record.holder, id) }
   registry.pursuits.set(id, { lease: id, holder, signals: [...record.signals] })
   startTimer(registry, `kill/${id}`, record.at, options)
 }

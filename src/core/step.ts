@@ -86,10 +86,10 @@ function onLease(turn: Turn, request: LeaseRequest, event: 'ready' | 'release'):
 }
 
 /** The same process by the kernel's word, whichever connection it comes on. */
-function reclaim(turn: Turn, { connection, request, lease: id, name, process }: EventOf<'reclaim'>): void {
+function reclaim(turn: Turn, { connection, request, lease: id, name, identity }: EventOf<'reclaim'>): void {
   const ask: Ask = { connection, request }
   const lease = turn.registry.leases.get(id) ?? turn.registry.ended.get(id)
-  const own = lease?.holder.process === process && lease.name.config.name === name
+  const own = identity !== '' && lease?.holder.identity === identity && lease.asked.name === name
   if (lease && own) fire(turn, lease, 'reclaim', { ask })
   else refuse(turn, ask, 'DENIED', deniedReclaimMessage(id, name))
 }

@@ -35,7 +35,7 @@ export type Rule = readonly Condition[]
 
 export interface HolderInfo {
   process: ProcessKey
-  /** The same for the same process after a restart of the broker, and for no other of this boot. */
+  /** The same for the same process after a restart of the broker, and for no other of this boot. Empty: nobody can tell. */
   identity: string
   pid: number
   uid: number
@@ -109,8 +109,8 @@ export type CoreEvent =
   | AcquireEvent
   | ({ type: 'ready' } & LeaseRequest)
   | ({ type: 'release' } & LeaseRequest)
-  /** After a restart of the broker: the process of the lease is back, on this connection. */
-  | ({ type: 'reclaim'; name: string; process: ProcessKey } & LeaseRequest)
+  /** After a restart of the broker: the process of that identity is back for its lease, on this connection. */
+  | ({ type: 'reclaim'; lease: number; name: string; identity: string } & Ask)
   /** The descriptors of a grant could not be sent: its lease is over; the shell has answered. */
   | { type: 'undelivered'; lease: number }
   | { type: 'hangup'; connection: ConnectionId }

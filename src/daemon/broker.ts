@@ -1,6 +1,7 @@
 // The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
 
-import { createRegistry, hasHolder, type Registry } from '../core/registry.ts'
+import { hasHolder, type Registry } from '../core/registry.ts'
+import { recordsOf } from '../core/state.ts'
 import { step } from '../core/step.ts'
 import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
@@ -9,6 +10,7 @@ import type { Config } from './config/model.ts'
 import { Durations, ENDINGS } from './durations.ts'
 import { History, type Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
+import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
@@ -18,6 +20,9 @@ import { dispatch } from './requests.ts'
 import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
+import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
+import { type Resuming, resume } from './state/resume.ts'
+import { StateLog } from './state/state-log.ts'
 import { Timers } from './timers.ts'
 import { hashToken } from './tokens.ts'
 import { UndeclaredCopies } from './undeclared.ts'
@@ -37,6 +42,8 @@ export class Broker implements SessionHost, Host {
   readonly config: Config
   readonly sockets: Sockets
   readonly registry: Registry
+  readonly kept: KeptDescriptors
+  readonly state: StateLog
   readonly processes: Processes
   readonly processBound: ProcessBound
   readonly rights: Rights
@@ -54,15 +61,19 @@ export class Broker implements SessionHost, Host {
   private readonly undeclared: UndeclaredCopies
   private readonly quotas: Quotas
   private readonly stuckCheck: NodeJS.Timeout
-  private nextConnection: ConnectionId = 1
+  private nextConnection: ConnectionId
   private onIdle: (() => void) | undefined
 
-  constructor(config: Config, sockets: Sockets, log: Log) {
+  constructor(config: Config, sockets: Sockets, log: Log, past: Past = noPast()) {
     this.config = config
     this.sockets = sockets
     this.log = log
-    this.registry = createRegistry()
+    this.kept = past.kept
+    this.state = new StateLog(past.kept.store, past.folded, log)
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
+    const restored = restorePast(past, this.processes, config.broker.reclaimTimeout)
+    this.registry = restored.registry
+    this.nextConnection = lastConnection(restored.registry) + 1
     this.processBound = new ProcessBound(this, notifyDirectory(config))
     this.undeclared = new UndeclaredCopies(this.registry, sockets, (name, pids) =>
       this.published({ event: 'undeclared', at: Date.now(), name, pids }),
@@ -72,7 +83,14 @@ export class Broker implements SessionHost, Host {
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
+    resume(this.resuming(), restored, past, config.broker.reclaimTimeout)
     this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
+    this.processes.reportDead()
+  }
+
+  private resuming(): Resuming {
+    const { registry, processes, processBound, quotas, state, log } = this
+    return { registry, processes, processBound, quotas, state, log, perform: (effect) => this.perform(effect) }
   }
 
   /** A new control connection. */
@@ -177,7 +195,7 @@ export class Broker implements SessionHost, Host {
     if (this.events.length > 1) return
     for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
       try {
-        for (const effect of step(this.registry, next, this.context())) this.perform(effect)
+        this.performAll(step(this.registry, next, this.context()))
       } finally {
         this.events.shift()
       }
@@ -197,6 +215,14 @@ export class Broker implements SessionHost, Host {
         return session === undefined ? [] : this.rights.missing(rules, session, (uid) => this.users.of(uid))
       },
     }
+  }
+
+  /** What survives this broker is written before anybody hears of it. */
+  private performAll(effects: readonly Effect[]): void {
+    const owed = owedBy(effects, this.registry)
+    this.state.append([...recordsOf(this.registry), ...owed])
+    for (const effect of effects) this.perform(effect)
+    if (owed.length > 0) this.state.append(owed.map(({ key }) => ({ key, value: null })))
   }
 
   private perform(effect: Effect): void {
@@ -315,5 +341,6 @@ export class Broker implements SessionHost, Host {
     this.undeclared.close()
     this.replacements.close()
     this.processes.close()
+    this.state.close()
   }
 }

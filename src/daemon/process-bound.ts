@@ -1,12 +1,22 @@
 // Leases that are bound to a process: they outlive the connection that they were taken on, are watched through a pidfd, and speak by
 // sd_notify(3). All leases of one connection share one notify socket, which lives as long as any of them.
 
+import { basename } from 'node:path'
 import type { Lease, Registry } from '../core/registry.ts'
 import type { ConnectionId, CoreEvent, EndReason, HolderInfo, ProcessKey } from '../core/types.ts'
 import { parseNotify } from '../protocol/sd-notify.ts'
-import { type NotifySender, NotifySocket, openSocketsOf, processOf, UserNotifyThread } from '../sys/index.ts'
+import {
+  type NotifySender,
+  NotifySocket,
+  type OwnedFd,
+  openSocketsOf,
+  processOf,
+  UserNotifyThread,
+} from '../sys/index.ts'
+import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Processes } from './processes.ts'
 import type { Sockets } from './sockets.ts'
+import type { StateLog } from './state/state-log.ts'
 
 /** What the broker lends to this part of it. */
 export interface ProcessBoundHost {
@@ -17,6 +27,17 @@ export interface ProcessBoundHost {
   step(event: CoreEvent): void
   /** Counts a message as a request of its sender; false when that user is over its rate. */
   mayNotify(uid: number): boolean
+  readonly kept: KeptDescriptors
+  /** What survives this broker. */
+  readonly state: StateLog
+}
+
+/** What a restart must know of a process-bound lease beside what the core knows: `notify/LEASE`. */
+export interface NotifyRecord {
+  path: string
+  /** The one that the leases of the same notify socket were taken on. */
+  connection: ConnectionId
+  uid: number
 }
 
 interface Group {
@@ -27,6 +48,21 @@ interface Group {
   lookups: { second: number; count: number }
   onEnd: () => void
 }
+
+type Received = (text: string, sender: NotifySender) => void
+
+const NOTIFY_KEY = '.notify/'
+
+/** The names in the notify directory whose sockets are kept. */
+export function keptNotifyNames(kept: KeptDescriptors): Set<string> {
+  const keys = kept.keys().filter((key) => key.startsWith(NOTIFY_KEY))
+  return new Set(keys.map((key) => key.slice(NOTIFY_KEY.length)))
+}
+
+const notifyKey = (path: string) => `${NOTIFY_KEY}${basename(path)}`
+
+/** Under this key the pidfd of a lease's process is kept. */
+export const processKey = (lease: number) => `.pid/${lease}`
 
 /** Endings after which a signal may still be due, so that the process stays watched. */
 const PURSUED: ReadonlySet<EndReason> = new Set(['expired', 'evicted', 'revoked'])
@@ -56,10 +92,33 @@ export class ProcessBound {
     const lease = this.host.registry.leases.get(id) ?? this.host.registry.ended.get(id)
     if (lease?.asked.bind !== 'process') return {}
     const group = this.groupOf(lease)
-    group.leases.set(id, lease.holder.process)
-    this.byLease.set(id, group)
-    this.host.processes.hold(lease.holder.process)
+    this.add(group, lease)
+    this.keepProcess(id, lease.holder.process)
+    const { connection, uid } = group
+    const value: NotifyRecord = { path: group.socket.path, connection, uid }
+    this.host.state.append([{ key: `notify/${id}`, value }])
     return this.terms(id)
+  }
+
+  /** A lease of before a restart: its notify socket has the same path again, and the messages that came meanwhile. */
+  restore(lease: Lease, was: NotifyRecord | undefined): void {
+    const known = was && this.groups.get(was.connection)
+    const [socket, ...others] = was === undefined || known ? [] : this.host.kept.claim(notifyKey(was.path))
+    for (const other of others) other.close()
+    if (known) this.add(known, lease)
+    else if (was !== undefined && socket !== undefined) this.add(this.adoptGroup(was, socket), lease)
+    else this.granted(lease.id)
+  }
+
+  private add(group: Group, { id, holder }: Lease): void {
+    group.leases.set(id, holder.process)
+    this.byLease.set(id, group)
+    this.host.processes.hold(holder.process)
+  }
+
+  private keepProcess(id: number, process: ProcessKey): void {
+    using pidfd = this.host.processes.pidfd(process)
+    if (pidfd !== undefined) this.host.kept.store.put(processKey(id), [pidfd.fd])
   }
 
   /** What its holder is told of a lease beside the sockets. */
@@ -77,6 +136,8 @@ export class ProcessBound {
     const process = group.leases.get(id)!
     this.byLease.delete(id)
     group.leases.delete(id)
+    this.host.kept.store.delete(processKey(id))
+    this.host.state.append([{ key: `notify/${id}`, value: null }])
     if (PURSUED.has(reason)) this.host.processes.keepUntilExit(process)
     this.host.processes.leave(process)
     if (group.leases.size === 0) this.endGroup(group)
@@ -90,6 +151,11 @@ export class ProcessBound {
     return true
   }
 
+  /** The connections that process-bound leases were taken on, and their users. */
+  connections(): Iterable<{ connection: ConnectionId; uid: number }> {
+    return this.groups.values()
+  }
+
   close(): void {
     for (const group of [...this.groups.values()]) this.endGroup(group)
   }
@@ -97,10 +163,22 @@ export class ProcessBound {
   private groupOf({ asked: { connection }, holder: { uid, gid } }: Lease): Group {
     const known = this.groups.get(connection)
     if (known !== undefined) return known
+    const group: Group = this.makeGroup(connection, uid, (received) =>
+      NotifySocket.open(this.directory, uid, gid, received),
+    )
+    this.host.kept.store.put(notifyKey(group.socket.path), [group.socket.fd])
+    return group
+  }
+
+  private adoptGroup({ path, connection, uid }: NotifyRecord, socket: OwnedFd): Group {
+    return this.makeGroup(connection, uid, (received) => NotifySocket.adopt(path, uid, socket, received))
+  }
+
+  private makeGroup(connection: ConnectionId, uid: number, open: (received: Received) => NotifySocket): Group {
     const group: Group = {
       connection,
       uid,
-      socket: NotifySocket.open(this.directory, uid, gid, (text, sender) => this.received(group, text, sender)),
+      socket: open((text, sender) => this.received(group, text, sender)),
       leases: new Map(),
       lookups: { second: 0, count: 0 },
       onEnd: () => {},
@@ -111,6 +189,7 @@ export class ProcessBound {
 
   private endGroup(group: Group): void {
     this.groups.delete(group.connection)
+    this.host.kept.store.delete(notifyKey(group.socket.path))
     group.socket.close()
     group.onEnd()
   }
@@ -167,6 +246,7 @@ export class ProcessBound {
       if (former === process) continue
       processes.hold(process)
       group.leases.set(id, process)
+      this.keepProcess(id, process)
       this.host.step({ type: 'notify', lease: id, message: { kind: 'MAINPID', holder } })
       processes.leave(former)
     }

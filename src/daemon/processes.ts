@@ -1,13 +1,15 @@
 // The processes behind the control connections, each watched once through its pidfd, whatever number of connections it has.
 
-import type { ProcessKey } from '../core/types.ts'
+import type { HolderInfo, ProcessKey } from '../core/types.ts'
 import {
   isAlive,
   KillWatch,
+  type OwnedFd,
   type Peer,
   type ProcessFacts,
   ProcessWatch,
   processFacts,
+  processWith,
   SystemError,
 } from '../sys/index.ts'
 
@@ -23,6 +25,8 @@ interface Entry {
   /** A signal may still be due to it, so it is watched though nobody uses it. */
   wanted: boolean
 }
+
+type Remembered = Pick<HolderInfo, 'identity' | 'pid' | 'uid' | 'gid'>
 
 /** A peer of another pid namespace has pid 0, and on kernels before 6.5 no pidfd: its connection alone tells of its end. */
 const isPresent = ({ pid, pidfd }: Peer) => pidfd !== undefined || pid === 0
@@ -45,7 +49,8 @@ export class Processes {
     const known = this.byIdentity.get(identity)
     if (known !== undefined) {
       known.users++
-      peer.pidfd?.close()
+      if (known.watch === undefined && peer.pidfd !== undefined) this.watch(known, peer.pidfd)
+      else peer.pidfd?.close()
       return known.key
     }
     const entry: Entry = {
@@ -58,11 +63,33 @@ export class Processes {
       alive: isPresent(peer),
       wanted: false,
     }
-    if (peer.pidfd !== undefined) entry.watch = new ProcessWatch(peer.pidfd, () => this.exited(entry))
     this.entries.set(entry.key, entry)
     this.byIdentity.set(identity, entry)
-    if (entry.watch !== undefined && peer.pid > 0) this.byPid.set(peer.pid, entry)
+    if (peer.pidfd !== undefined) this.watch(entry, peer.pidfd)
     return entry.key
+  }
+
+  private watch(entry: Entry, pidfd: OwnedFd): void {
+    entry.peer.pidfd = pidfd
+    entry.watch = new ProcessWatch(pidfd, () => this.exited(entry))
+    if (entry.peer.pid > 0) this.byPid.set(entry.peer.pid, entry)
+  }
+
+  /** The process of a holder of before a restart; `pidfd`: what was kept of it, ours from now on. Pair with `leave`. */
+  restore({ identity, pid, uid, gid }: Remembered, pidfd: OwnedFd | undefined): ProcessKey {
+    const known = identity !== '' && this.byIdentity.has(identity)
+    const found = pidfd ?? (known ? undefined : processWith(identity, pid))
+    return this.join({ pid, uid, gid, groups: [], pidfd: found, identity: identity || undefined })
+  }
+
+  /** Tells the end of those that had ended before they could be watched. */
+  reportDead(): void {
+    for (const entry of [...this.entries.values()]) if (!entry.alive) this.exited(entry)
+  }
+
+  /** A copy of its pidfd, to be kept. */
+  pidfd(key: ProcessKey): OwnedFd | undefined {
+    return this.entries.get(key)?.watch?.dup()
   }
 
   /** One more user of a process that has some. Pair with `leave`. */

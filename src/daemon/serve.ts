@@ -9,8 +9,10 @@ import { giveUpRoot } from './give-up-root.ts'
 import type { Keeping } from './keeping.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
+import { keptNotifyNames } from './process-bound.ts'
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
+import { readState } from './state/read-state.ts'
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
 export async function serve(config: Config, log: Log, direct: Signals, keeping?: Keeping): Promise<number> {
@@ -27,12 +29,14 @@ export async function serve(config: Config, log: Log, direct: Signals, keeping?:
     undo.push(() => kept.close())
     const path = lockControl(config, kept, keeping)
     undo.push(() => releaseControlPath(config.broker.control, path))
-    prepareNotifyDirectory(notifyDirectory(config), config.broker.user?.uid)
+    const folded = readState(kept, log)
+    const notifiers = { owner: config.broker.user?.uid, kept: keptNotifyNames(kept) }
+    prepareNotifyDirectory(notifyDirectory(config), notifiers)
     undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
     const sockets = new Sockets(kept)
     sockets.open(config.names.values())
     undo.push(() => sockets.closeAll())
-    const broker = new Broker(config, sockets, log)
+    const broker = new Broker(config, sockets, log, { kept, folded })
     undo.push(() => broker.close())
     const listener = openControl(config, kept, (fd) => broker.accept(fd), log)
     undo.push(() => {

@@ -35,8 +35,10 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   },
   reclaim: {
     right: 'any',
-    handle: (broker, session, id, { lease, name }) =>
-      broker.step({ type: 'reclaim', connection: session.id, request: id, lease, name, process: session.process }),
+    handle(broker, session, id, { lease, name }) {
+      const { identity = '' } = session.peer
+      broker.step({ type: 'reclaim', connection: session.id, request: id, lease, name, identity })
+    },
   },
   sockets: { right: 'any', handle: sockets },
   list: {

@@ -152,6 +152,7 @@ export interface Addon {
   fchmod(fd: number, mode: number): number
   fchown(fd: number, uid: number, gid: number): number
   fstat(fd: number): FileStat | number
+  memoryFile(name: string): number
   nonblock(fd: number): number
   setNonblock(fd: number, on: 0 | 1): number
   /** poll(2) without waiting: the events of now. */

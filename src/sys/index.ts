@@ -17,6 +17,7 @@ export { findKeeper } from './keeper-find.ts'
 export { becomeKeeper } from './keeper-start.ts'
 export { KillWatch } from './kill-watch.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
+export { createMemoryFile, readWhole, writeAt } from './memory-file.ts'
 export { notify } from './notify.ts'
 export {
   type NotifySender,
@@ -27,7 +28,7 @@ export {
 export { UserNotifyThread } from './notify-thread.ts'
 export { openSocketsOf } from './open-sockets.ts'
 export { dupAll, OwnedFd } from './owned-fd.ts'
-export { isAlive, type Peer, peerOf, processOf } from './peer.ts'
+export { isAlive, type Peer, peerOf, processOf, processWith } from './peer.ts'
 export { ProcessWatch } from './pidfd.ts'
 export { inodeOf, ownPidfdId } from './pidfs.ts'
 export { Poll, READABLE } from './poll.ts'

@@ -18,11 +18,16 @@ export interface NotifySender {
 const DIRECTORY_MODE = 0o711
 const NAME_BYTES = 12
 
-/**
- * Makes the directory, or empties the one of a broker that was killed, which may be of the user that it became (`owner`). For who has the
- * control path's lock.
- */
-export function prepareNotifyDirectory(directory: string, owner?: number): void {
+export interface NotifyDirectoryOptions {
+  /** The user that the broker becomes: the directory of one that was killed may be of that user. */
+  owner?: number | undefined
+  /** Names in it whose sockets live on. */
+  kept?: ReadonlySet<string>
+}
+
+/** Makes the directory, or clears the one of a broker that was killed. For who has the control path's lock. */
+export function prepareNotifyDirectory(directory: string, options: NotifyDirectoryOptions = {}): void {
+  const { owner, kept = new Set() } = options
   try {
     mkdirSync(directory, { mode: 0o700 })
   } catch (error) {
@@ -31,8 +36,9 @@ export function prepareNotifyDirectory(directory: string, owner?: number): void 
     if (!stats.isDirectory() || (stats.uid !== process.geteuid!() && stats.uid !== owner)) {
       throw new Error(`${directory} is not a directory of uid ${process.geteuid!()}: remove it`)
     }
-    chmodSync(directory, 0o700)
-    for (const name of readdirSync(directory)) unlinkSync(join(directory, name))
+    // Whoever has a socket in it must go on reaching that.
+    if (kept.size === 0) chmodSync(directory, 0o700)
+    for (const name of readdirSync(directory)) if (!kept.has(name)) unlinkSync(join(directory, name))
   }
   chmodSync(directory, DIRECTORY_MODE)
 }
@@ -75,10 +81,27 @@ export class NotifySocket {
     }
   }
 
+  /** One that was open before a restart, with the messages that came meanwhile. Owns `socket`. Throws SystemError. */
+  static adopt(
+    path: string,
+    uid: number,
+    socket: OwnedFd,
+    onMessage: (text: string, sender: NotifySender) => void,
+  ): NotifySocket {
+    const thread = UserNotifyThread.of(uid)
+    thread.add(socket.fd, ({ text, pid, uid, gid }) => onMessage(text, { pid, uid, gid }))
+    return new NotifySocket(path, thread, socket.release())
+  }
+
   private constructor(path: string, thread: UserNotifyThread, fd: number) {
     this.path = path
     this.#thread = thread
     this.#fd = fd
+  }
+
+  /** Lent, to be kept beyond the end of this process. */
+  get fd(): number {
+    return this.#fd
   }
 
   /** Removes the path; the thread closes the socket, which may hold descriptors that nobody received. */

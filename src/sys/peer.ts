@@ -65,6 +65,17 @@ export function processOf(pid: number, uid: number): Peer | undefined {
   return undefined
 }
 
+/** The living process of that number, if it still is the one of that identity, whatever user it has become. */
+export function processWith(identity: string, pid: number): OwnedFd | undefined {
+  const result = pid > 0 ? addon.pidfdOpen(pid) : -constants.errno.ESRCH
+  if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
+  if (result < 0) return undefined
+  const pidfd = new OwnedFd(result)
+  if (identityOf(pid, pidfd) === identity && isAlive(pidfd)) return pidfd
+  pidfd.close()
+  return undefined
+}
+
 /** A zombie is not alive: its pidfd is readable. */
 export function isAlive(pidfd: OwnedFd): boolean {
   return addon.poll(pidfd.fd, constants.POLLIN) === 0

@@ -191,8 +191,8 @@ export class History {
       const peer = stranger === 0 ? (own + 1) % PEERS : own
       const connection = this.#connections[peer]
       if (connection === undefined) return
-      const process = this.#processes[peer]!
-      this.#step({ type: 'reclaim', connection, request: ++this.#request, lease, name: 'web', process })
+      const identity = `pidfd:${this.#processes[peer]}`
+      this.#step({ type: 'reclaim', connection, request: ++this.#request, lease, name: 'web', identity })
     })
   }
 

@@ -123,7 +123,10 @@ export class Observer {
   #reclaimed({ request, connection, lease, state }: Extract<Effect, { type: 'reclaimed' }>): void {
     const event = this.#answer(request, connection)
     const known = this.leases.get(lease)
-    check(event.type === 'reclaim' && event.process === known?.process, 'only its own process reclaims a lease')
+    check(
+      event.type === 'reclaim' && event.identity === `pidfd:${known?.process}`,
+      'only its own process reclaims a lease',
+    )
     check(state === known!.state, 'a reclaimed lease is in the state that it was in')
     known!.connection = connection
   }

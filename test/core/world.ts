@@ -118,7 +118,7 @@ export class World {
 
   reclaim(connection: number, lease: number, process = connection, name = 'web'): number {
     const request = ++this.#request
-    this.step({ type: 'reclaim', connection, request, lease, name, process })
+    this.step({ type: 'reclaim', connection, request, lease, name, identity: `pidfd:${process}` })
     return request
   }
 

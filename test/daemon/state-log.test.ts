@@ -1,0 +1,97 @@
+import { pino } from 'pino'
+import { expect, it } from 'vitest'
+import { createFold, type Folded } from '../../src/core/fold.ts'
+import { KeptDescriptors } from '../../src/daemon/kept-descriptors.ts'
+import { readState } from '../../src/daemon/state/read-state.ts'
+import { STATE_KEY, StateLog } from '../../src/daemon/state/state-log.ts'
+import { readWhole, writeAt } from '../../src/sys/index.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+import { MemoryStore } from '../support/memory-store.ts'
+
+forbidLeaks()
+
+const SILENT = pino({ level: 'silent' })
+
+function read(store: MemoryStore): Folded {
+  const kept = new KeptDescriptors(store)
+  try {
+    return readState(kept, SILENT)
+  } finally {
+    kept.close()
+  }
+}
+
+it('keeps the last record of each key, and the highest numbers', () => {
+  using store = new MemoryStore()
+  const log = new StateLog(store, createFold(), SILENT)
+  log.append([{ key: 'lease/8', value: { state: 'granted' } }])
+  log.append([
+    { key: 'lease/8', value: { state: 'ready' } },
+    { key: 'lease/9', value: { state: 'granted' } },
+  ])
+  log.append([{ key: 'lease/9', value: null }])
+  const { values, meta } = read(store)
+  expect([...values]).toEqual([['lease/8', { state: 'ready' }]])
+  expect(meta.nextLease).toBe(10)
+  log.close()
+})
+
+it('keeps all records of an append or, when that was torn, none of them', () => {
+  using store = new MemoryStore()
+  const log = new StateLog(store, createFold(), SILENT)
+  log.append([{ key: 'name/web', value: { paused: false, generations: [] } }])
+  const before = readWhole(store.kept.get(STATE_KEY)![0]!).length
+  log.append([
+    { key: 'lease/1', value: 'granted' },
+    { key: 'name/web', value: { paused: true, generations: [] } },
+  ])
+  const file = store.kept.get(STATE_KEY)![0]!
+  const whole = readWhole(file)
+  for (let cut = before; cut < whole.length; cut++) {
+    writeAt(file, Buffer.alloc(whole.length - cut), cut)
+    expect([...read(store).values]).toEqual([['name/web', { paused: false, generations: [] }]])
+    writeAt(file, whole.subarray(cut), cut)
+  }
+  expect(read(store).values.size).toBe(2)
+  log.close()
+})
+
+it('is written anew when most of it is outdated, and says the same then', () => {
+  using store = new MemoryStore()
+  const log = new StateLog(store, createFold(), SILENT, { compactFrom: 8192 })
+  for (let round = 0; round < 50; round++) {
+    for (let lease = 1; lease <= 20; lease++)
+      log.append([{ key: `lease/${lease}`, value: { round, text: 'x'.repeat(40) } }])
+  }
+  log.append([{ key: 'lease/400', value: null }])
+  const { values, meta } = read(store)
+  expect([...values.values()]).toEqual(Array.from({ length: 20 }, () => ({ round: 49, text: 'x'.repeat(40) })))
+  expect(meta.nextLease).toBe(401)
+  expect(store.puts).toBeGreaterThan(2)
+  expect(readWhole(store.kept.get(STATE_KEY)![0]!).length).toBeLessThan(20_000)
+  log.close()
+})
+
+it('holds more than one frame takes', () => {
+  using store = new MemoryStore()
+  const log = new StateLog(store, createFold(), SILENT, { compactFrom: 0 })
+  const large = 'y'.repeat(50_000)
+  for (let lease = 1; lease <= 10; lease++) log.append([{ key: `lease/${lease}`, value: large }])
+  for (let lease = 1; lease <= 10; lease++) log.append([{ key: `lease/${lease}`, value: large }])
+  expect([...read(store).values.values()]).toEqual(Array.from({ length: 10 }, () => large))
+  log.close()
+})
+
+it('is begun anew by the next broker, so that the file of the one before stays as it was until the store has another', () => {
+  using store = new MemoryStore()
+  const first = new StateLog(store, createFold(), SILENT)
+  first.append([{ key: 'lease/3', value: 'granted' }])
+  using kept = store.kept.get(STATE_KEY)![0]!.dup()
+  const bytes = readWhole(kept)
+  const second = new StateLog(store, read(store), SILENT)
+  second.append([{ key: 'lease/4', value: 'granted' }])
+  expect(readWhole(kept)).toEqual(bytes)
+  expect([...read(store).values.keys()]).toEqual(['lease/3', 'lease/4'])
+  first.close()
+  second.close()
+})
