@@ -1,17 +1,19 @@
 // No byte of a peer or of the broker reaches the terminal as a control character.
 
-const CONTROLS = /[\p{Cc}\u2028\u2029]/gu
+const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
-/** Control characters as `\xNN` or `\u{NNNN}`: line ends too, so that one line stays one. */
+/** Control characters as `\xNN` or `\u{NNNN}`: line ends too, so that one line stays one, and what turns the direction of writing. */
 export function printable(text: string): string {
   return text.replace(CONTROLS, (c) => {
-    const digits = c.charCodeAt(0).toString(16)
+    const digits = c.codePointAt(0)!.toString(16)
     return digits.length > 2 ? `\\u{${digits}}` : `\\x${digits.padStart(2, '0')}`
   })
 }
 
-/** JSON leaves DEL and C1, which terminals obey, as they are; it may as well have them escaped. */
+/** JSON leaves DEL and C1, which terminals obey, and characters of format as they are; it may as well have them escaped. */
 export function printableJson(value: unknown, indent = 2): string {
   const json = JSON.stringify(value, undefined, indent)
-  return json.replace(/[\x7f-\x9f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return json.replace(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (c) =>
+    Array.from({ length: c.length }, (_, at) => `\\u${c.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  )
 }
