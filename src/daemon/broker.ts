@@ -12,6 +12,7 @@ import { History, type Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
+import { NameCounters } from './name-counters.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
@@ -51,7 +52,7 @@ export class Broker implements SessionHost, Host {
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
-  readonly counters: Counters = { requests: 0, grants: 0, refusals: {} }
+  readonly counters: Counters = { requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
   readonly startedAt = Date.now()
   readonly history = new History()
   private readonly durations = new Durations()
@@ -138,8 +139,7 @@ export class Broker implements SessionHost, Host {
     this.counters.requests++
     if (!session.admin && !this.quotas.requested(session.peer.uid, Date.now())) {
       const limit = this.config.broker.maxRequestsPerUid
-      return this.refuse(
-        session,
+      return session.refuse(
         id,
         'LIMIT',
         `uid ${session.peer.uid} sends over ${limit} requests a second (max_requests_per_uid)`,
@@ -147,7 +147,7 @@ export class Broker implements SessionHost, Host {
     }
     try {
       const refusal = dispatch(this, session, id, body, floats)
-      if (refusal !== undefined) this.refuse(session, id, refusal.code, refusal.message)
+      if (refusal !== undefined) session.refuse(id, refusal.code, refusal.message)
     } catch (error) {
       this.failed(session, id, error)
     }
@@ -160,16 +160,17 @@ export class Broker implements SessionHost, Host {
   /** A fault of ours in one peer's request must not take the others' sockets down. */
   private failed(session: Session, id: number, error: unknown): void {
     this.log.error({ err: error, pid: session.peer.pid }, 'a request failed')
-    if (!session.closed) this.refuse(session, id, 'SYSTEM', 'the broker failed at this request; its log says how')
+    if (!session.closed) session.refuse(id, 'SYSTEM', 'the broker failed at this request; its log says how')
   }
 
-  refuse(session: Session, id: number, code: ErrorCode, message: string, details?: Record<string, unknown>): void {
-    this.counters.refusals[code] = (this.counters.refusals[code] ?? 0) + 1
-    session.refuse(id, code, message, details)
+  refusing(_session: Session, asked: Record<string, unknown>, code: ErrorCode): void {
+    const { refusals, names } = this.counters
+    refusals[code] = (refusals[code] ?? 0) + 1
+    const { name } = asked
+    if (typeof name === 'string' && this.registry.names.has(name)) names.refused(name, code)
   }
 
   protocolError(session: Session, fault: string): void {
-    this.counters.refusals.PROTOCOL = (this.counters.refusals.PROTOCOL ?? 0) + 1
     this.log.warn({ pid: session.peer.pid, uid: session.peer.uid, fault }, 'connection closed: malformed packet')
   }
 
@@ -279,22 +280,22 @@ export class Broker implements SessionHost, Host {
       if (!(error instanceof SystemError)) throw error
       this.log.warn({ err: error, name, pid: session.peer.pid }, 'descriptors could not be sent')
       if (lease !== undefined) this.step({ type: 'undelivered', lease })
-      this.refuse(session, id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
+      session.refuse(id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
     }
   }
 
   private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
-    if (masked !== undefined && !this.rights.has(session, 'viewer'))
-      return this.refuse(session, request, 'DENIED', masked)
-    this.refuse(session, request, code, message)
+    if (masked !== undefined && !this.rights.has(session, 'viewer')) return session.refuse(request, 'DENIED', masked)
+    session.refuse(request, code, message)
   }
 
   occurred(occurrence: Occurrence): void {
     const { event, at: _, ...details } = occurrence
     this.log.info(details, event)
     this.history.add(occurrence)
+    this.counters.names.count(occurrence)
     for (const session of this.subscribers) session.tell(occurrence)
   }
 

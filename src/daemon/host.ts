@@ -4,6 +4,7 @@ import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { History, Occurrence } from './history.ts'
+import type { NameCounters } from './name-counters.ts'
 import type { ProcessBound } from './process-bound.ts'
 import type { Processes } from './processes.ts'
 import type { Rights } from './rights.ts'
@@ -15,6 +16,7 @@ export interface Counters {
   requests: number
   grants: number
   refusals: Partial<Record<ErrorCode, number>>
+  readonly names: NameCounters
 }
 
 /** What a peer says of itself with hello. */

@@ -43,6 +43,12 @@ export async function serve(config: Config, log: Log, direct: Signals, keeping?:
       listener.removePath()
       listener.close()
     })
+    const { metrics } = config.broker
+    if (metrics !== undefined) {
+      const { MetricsServer } = await import('./metrics/server.ts')
+      const server = await MetricsServer.listen(metrics, broker, log)
+      undo.push(() => server.close())
+    }
     giveUpRoot(config, log, [...path.made, notifyDirectory(config)])
     const dropped = kept.dropRest()
     if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')

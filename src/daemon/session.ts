@@ -14,6 +14,8 @@ export interface SessionHost {
   /** A request that is well formed as a packet; the host answers it through the session, now or later. */
   request(session: Session, id: number, body: Record<string, unknown>, floats: readonly string[]): void
   closed(session: Session): void
+  /** Told of every refusal before it is sent; `asked` is the request as it came, unchecked. */
+  refusing(session: Session, asked: Record<string, unknown>, code: ErrorCode, message: string): void
   protocolError(session: Session, fault: string): void
 }
 
@@ -37,7 +39,7 @@ export class Session {
   helloTimer: NodeJS.Timeout | undefined
   private readonly channel: Channel
   private readonly outbox: Outbox
-  private readonly inFlight = new Set<number>()
+  private readonly inFlight = new Map<number, Record<string, unknown>>()
   private readonly host: SessionHost
 
   constructor(id: ConnectionId, fd: OwnedFd, peer: Peer, process: ProcessKey, host: SessionHost) {
@@ -73,13 +75,16 @@ export class Session {
     if (this.inFlight.size >= IN_FLIGHT_MAX) {
       return this.refuse(id, 'LIMIT', `at most ${IN_FLIGHT_MAX} requests of one connection may wait for their answer`)
     }
-    this.inFlight.add(id)
+    this.inFlight.set(id, body)
     this.host.request(this, id, body, floats)
   }
 
   private malformed(id: number | undefined, fault: string): void {
     this.host.protocolError(this, fault)
-    if (id === undefined) return this.close()
+    if (id === undefined) {
+      this.host.refusing(this, {}, 'PROTOCOL', fault)
+      return this.close()
+    }
     this.refuse(id, 'PROTOCOL', `malformed packet: ${fault}`)
   }
 
@@ -105,6 +110,7 @@ export class Session {
   }
 
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {
+    this.host.refusing(this, this.inFlight.get(id) ?? {}, code, message)
     this.inFlight.delete(id)
     this.outbox.send(encode({ id, ok: false, code, message, ...details }))
     if (ERRORS[code].closes) this.channel.discardAndClose()

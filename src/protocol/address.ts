@@ -23,6 +23,8 @@ export interface VsockAddress {
 export type Address = InetAddress | UnixAddress | VsockAddress
 export type SocketType = Address['type']
 
+export type MetricsAddress = (InetAddress & { type: 'tcp' }) | (UnixAddress & { type: 'unix' })
+
 /** sun_path is 108 bytes, of which a path needs one for its NUL and an abstract name one for its leading NUL. */
 export const UNIX_PATH_LIMIT = 107
 const PORT_LIMIT = 65535
@@ -136,6 +138,11 @@ function parseVsock(text: string, rest: string): VsockAddress {
   const port = parseNumber(portText!, VSOCK_PORT_LIMIT)
   if (port === undefined) refuse(text, `the port is a number from 0 to ${VSOCK_PORT_LIMIT}`, form)
   return { type: 'vsock', cid, port }
+}
+
+/** 127.0.0.0/8 and ::1. */
+export function isLoopback({ host }: InetAddress): boolean {
+  return host.startsWith('127.') || host === '::1'
 }
 
 /** Port 0 means that the kernel picks one. Throws an Error that says what is wrong and how it should look. */

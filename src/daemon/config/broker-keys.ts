@@ -1,7 +1,7 @@
 // The keys of [broker].
 
 import { key, optional } from './key.ts'
-import { account, count, duration, octalMode, path, texts, word } from './kinds.ts'
+import { account, count, duration, metricsAddress, octalMode, path, texts } from './kinds.ts'
 import { DIRECTORY_PATH_MAX, LONGEST_MS, LONGEST_WHY, RULES_MAX, SOCKET_PATH_MAX } from './limits.ts'
 
 const rules = () => texts('list of rules', 'a rule', RULES_MAX, 'every request walks the list')
@@ -58,10 +58,14 @@ export const BROKER_KEYS = {
     example: '"fd-broker"',
     doc: 'the user that a broker started by root becomes once its sockets are bound, with the capabilities that its features need (`fd-broker check --explain`)',
   }),
-  metrics: optional(word('metrics address', /^[a-z]+:\/\/\S+$/, 'an address such as "tcp://127.0.0.1:9464"'), {
+  metrics: optional(metricsAddress(), {
     default: 'off',
     example: '"unix:///run/fd-broker/metrics.sock"',
-    doc: 'reserved for the address where metrics are served',
-    refused: 'not in this version: remove the key and read `fd-broker stats --json` instead',
+    doc: 'where Prometheus reads the metrics (GET /metrics), see docs/metrics.md',
+  }),
+  metrics_mode: key(octalMode(), {
+    default: '"0660"',
+    example: '"0666"',
+    doc: 'who may connect to `metrics` when it is a path',
   }),
 }

@@ -15,6 +15,7 @@ export function buildBroker(table: Table, env: ConfigEnv, report: Report): Broke
   const admins = values.admins ?? defaultAdmins(env.uid, user?.uid ?? env.uid)
   return {
     ...(user === undefined ? {} : { user }),
+    ...(values.metrics === undefined ? {} : { metrics: { address: values.metrics, mode: values.metrics_mode } }),
     control,
     controlMode: values.control_mode,
     admins: buildRules(admins, ['broker', 'admins'], env, report),

@@ -1,6 +1,7 @@
 // The sorts of values that keys take. Each complaint says what to write instead.
 
 import * as v from 'valibot'
+import { type Address, isLoopback, type MetricsAddress, parseAddress } from '../../protocol/address.ts'
 import { formatDuration, parseDuration } from './duration.ts'
 import { type Kind, quote, reader, Wrong } from './kind.ts'
 import { formatSize, parseSize } from './size.ts'
@@ -160,5 +161,30 @@ export function texts(type: string, what: string, longest: number, why: string):
         () => `is longer than ${longest} (${why})`,
       ),
     ),
+  }
+}
+
+/** Metrics tell names and users, and are answered without asking who reads: no other host may reach them. */
+export function metricsAddress(): Kind<MetricsAddress> {
+  const form = '"tcp://127.0.0.1:9464" or "unix:///run/fd-broker/metrics.sock"'
+  return {
+    type: 'address',
+    range: 'TCP on loopback, or a Unix socket’s path',
+    schema: reader((value) => {
+      const address = typeof value === 'string' ? addressOf(value) : undefined
+      if (address instanceof Wrong) return address
+      if (address?.type === 'unix' && address.path.startsWith('/')) return { ...address, type: 'unix' as const }
+      if (address?.type !== 'tcp') return new Wrong(`${quote(value)} is not an address for metrics; write ${form}`)
+      if (isLoopback(address)) return { ...address, type: 'tcp' as const }
+      return new Wrong(`${quote(value)} can be reached from other hosts; write ${form}, and let a proxy ask who reads`)
+    }),
+  }
+}
+
+function addressOf(text: string): Address | Wrong {
+  try {
+    return parseAddress(text)
+  } catch (error) {
+    return new Wrong((error as Error).message)
   }
 }

@@ -1,7 +1,7 @@
 // The checked configuration, as the rest of the daemon sees it. Times are milliseconds, modes and ids are numbers.
 
 import type { NameConfig, Rule } from '../../core/types.ts'
-import type { Address } from '../../protocol/address.ts'
+import type { Address, MetricsAddress } from '../../protocol/address.ts'
 import type { SocketOptions } from '../../protocol/socket-options.ts'
 import type { Login } from '../../sys/index.ts'
 import type { Tokens } from './build-tokens.ts'
@@ -15,6 +15,7 @@ export interface Config {
 }
 
 export interface BrokerModel {
+  metrics?: MetricsModel
   /** Whom a broker of root becomes. */
   user?: Login
   control: string
@@ -27,6 +28,13 @@ export interface BrokerModel {
   maxConnectionsPerUid: number
   /** A second. */
   maxRequestsPerUid: number
+}
+
+/** Where Prometheus reads. */
+export interface MetricsModel {
+  address: MetricsAddress
+  /** Of a Unix socket's path. */
+  mode: number
 }
 
 export interface NameModel {

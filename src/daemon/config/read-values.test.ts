@@ -47,8 +47,20 @@ describe('[broker]', () => {
     ],
     ['user = "fd-broker"', 'user: there is no user fd-broker: create it, for instance with useradd --system fd-broker'],
     [
-      'metrics = "tcp://127.0.0.1:9464"',
-      'metrics: not in this version: remove the key and read `fd-broker stats --json` instead',
+      'metrics = "tcp://0.0.0.0:9464"',
+      'metrics: "tcp://0.0.0.0:9464" can be reached from other hosts; write "tcp://127.0.0.1:9464" or "unix:///run/fd-broker/metrics.sock", and let a proxy ask who reads',
+    ],
+    [
+      'metrics = "tcp://[::]:9464"',
+      'metrics: "tcp://[::]:9464" can be reached from other hosts; write "tcp://127.0.0.1:9464" or "unix:///run/fd-broker/metrics.sock", and let a proxy ask who reads',
+    ],
+    [
+      'metrics = "unix://@metrics"',
+      'metrics: "unix://@metrics" is not an address for metrics; write "tcp://127.0.0.1:9464" or "unix:///run/fd-broker/metrics.sock"',
+    ],
+    [
+      'metrics = "udp://127.0.0.1:9464"',
+      'metrics: "udp://127.0.0.1:9464" is not an address for metrics; write "tcp://127.0.0.1:9464" or "unix:///run/fd-broker/metrics.sock"',
     ],
   ])('%s', (key, message) => {
     expect(faults(`[broker]\n${key}`)[0]).toMatch(/^broker\.toml:2:\d+: /)

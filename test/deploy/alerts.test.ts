@@ -1,0 +1,135 @@
+// Each alert is provoked on a real broker: its metrics before and after become the series over which promtool evaluates the rules.
+
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { Asker } from '../support/asker.ts'
+import { atEnd } from '../support/cleanup.ts'
+import { type Daemon, startDaemon, stopCleanly, temporaryDirectory, until } from '../support/daemon.ts'
+import { forbidLeaks } from '../support/leaks.ts'
+import { readMetrics, scrape } from '../support/metrics.ts'
+
+forbidLeaks()
+
+const RULES = resolve(import.meta.dirname, '../../deploy/alerts.yml')
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0
+
+const SOCKETS = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\nbacklog = 4'
+const start = (directory?: string) =>
+  startDaemon({
+    broker: 'metrics = "unix://{dir}/metrics.sock"',
+    sockets: SOCKETS,
+    ...(directory !== undefined && { directory }),
+  })
+
+/** The alerts that fire when `before` was scraped for 5 minutes, and then `after` for 5 more. */
+function firing(before: string, after: string): string[] {
+  const directory = temporaryDirectory()
+  copyFileSync(RULES, join(directory, 'alerts.yml'))
+  const names = [...readFileSync(RULES, 'utf8').matchAll(/- alert: (\w+)/g)].map(([, name]) => name!)
+  const fires = (alert: string) => {
+    const test = { eval_time: '10m', alertname: alert, exp_alerts: [] }
+    const file = {
+      rule_files: ['alerts.yml'],
+      evaluation_interval: '15s',
+      tests: [{ interval: '15s', input_series: series(before, after), alert_rule_test: [test] }],
+    }
+    writeFileSync(join(directory, 'test.yml'), JSON.stringify(file))
+    const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'test.yml'], {
+      cwd: directory,
+      encoding: 'utf8',
+    })
+    // It expects that the alert does not fire, so a failure that has the alert's labels is what proves that it does.
+    if (status === 0) return false
+    expect(stdout + stderr).toContain(`alertname="${alert}"`)
+    return true
+  }
+  return names.filter(fires)
+}
+
+function series(before: string, after: string): { series: string; values: string }[] {
+  const values = new Map<string, [number | undefined, number | undefined]>()
+  for (const [at, body] of [before, after].entries()) {
+    for (const [name, labels, value] of readMetrics(body).samples) {
+      const all = Object.entries({ ...labels, job: 'fd-broker', instance: 'test' })
+      const key = `${name}{${all.map(([label, text]) => `${label}=${JSON.stringify(text)}`).join(',')}}`
+      const pair = values.get(key) ?? [undefined, undefined]
+      pair[at] = value
+      values.set(key, pair)
+    }
+  }
+  const run = (value: number | undefined) => (value === undefined ? '_x20' : `${value}x20`)
+  return [...values].map(([key, [first, then]]) => ({ series: key, values: `${run(first)} ${run(then)}` }))
+}
+
+async function serving(daemon: Daemon): Promise<Asker> {
+  const worker = await Asker.connect(daemon.control)
+  await worker.lease('web', { ready: true })
+  return worker
+}
+
+describe.runIf(hasPromtool)('the alerts (needs promtool)', () => {
+  it('are all silent while a worker serves', async () => {
+    const daemon = await start()
+    const worker = await serving(daemon)
+    const body = await scrape(daemon)
+    expect(firing(body, body)).toEqual([])
+    worker.close()
+    await stopCleanly(daemon)
+  })
+
+  it('tell of a queue near its limit, and of what it dropped', async () => {
+    const daemon = await start()
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    const { sockets } = (await worker.ask('list')) as { sockets: { sockets: { address: string; drops: number }[] }[] }
+    const port = Number(sockets[0]!.sockets[0]!.address.split(':').at(-1))
+    const clients: Socket[] = []
+    atEnd(() => {
+      for (const client of clients) client.destroy()
+    })
+    for (let i = 0; i < 8; i++) clients.push(connect(port, '127.0.0.1').on('error', () => {}))
+    const dropped = async () => readMetrics(await scrape(daemon)).samples.find(([name]) => name.includes('drops'))![2]
+    await until(async () => (await dropped()) > 0, 'the queue overflows')
+    expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerQueueNearLimit', 'FdBrokerConnectionsDropped'])
+    for (const client of clients) client.destroy()
+    worker.close()
+    await stopCleanly(daemon)
+  })
+
+  it('tell of a name without a ready holder', async () => {
+    const daemon = await start()
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    worker.close()
+    await until(() => daemon.logs().some(({ msg }) => msg === 'died'), 'the lease has ended')
+    expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerNoReadyHolder'])
+    await stopCleanly(daemon)
+  })
+
+  it('tell of a rollback', async () => {
+    const daemon = await start()
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    const lease = await worker.lease('web', { takeover: true })
+    await worker.ask('release', { lease })
+    expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerRollback'])
+    worker.close()
+    await stopCleanly(daemon)
+  })
+
+  it('tell of a broker that was restarted', async () => {
+    const first = await start()
+    const worker = await serving(first)
+    const before = await scrape(first)
+    worker.close()
+    await stopCleanly(first)
+    const second = await start(first.directory)
+    const other = await serving(second)
+    expect(firing(before, await scrape(second))).toEqual(['FdBrokerRestarted'])
+    other.close()
+    await stopCleanly(second)
+  })
+})
