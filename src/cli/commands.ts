@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   stats: async () => (await import('./commands/stats.ts')).addStats,
   events: async () => (await import('./commands/events.ts')).addEvents,
   history: async () => (await import('./commands/history.ts')).addHistory,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   top: async () => (await import('./commands/top.ts')).addTop,
   drain: async () => (await import('./commands/drain.ts')).addDrain,
   pause: async () => (await import('./commands/pause.ts')).addPause,

@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-// Notes the state of stdin, stdout and stderr. The rest is linked after it: since Node 24 a static import of node:http looks at
-// process.stderr before any line of ours runs, and looking at it sets O_NONBLOCK on a pipe that the parent may share.
-import '../sys/program.ts'
+// For `exec`, notes the state of stdin, stdout and stderr. The rest is linked after it: since Node 24 a static import of node:http looks
+// at process.stderr before any line of ours runs, and looking at it sets O_NONBLOCK on a pipe that the parent may share. Otherwise the
+// addon is not loaded before it is needed: `doctor` has to say what is wrong with it.
+import { START_VARIABLE } from '../sys/start-variable.ts'
+
+if (process.env[START_VARIABLE] !== undefined) await import('../sys/program.ts')
 
 const { processEnv } = await import('./env.ts')
 const { run } = await import('./run.ts')

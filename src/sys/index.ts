@@ -15,10 +15,11 @@ export { socketFigures } from './figures.ts'
 export { Keeper, type KeeperEvent } from './keeper.ts'
 export { findKeeper } from './keeper-find.ts'
 export { becomeKeeper } from './keeper-start.ts'
+export { kernelFeatures } from './kernel-features.ts'
 export { KillWatch } from './kill-watch.ts'
 export { type BoundSocket, openSocket } from './listen.ts'
 export { createMemoryFile, readWhole, writeAt } from './memory-file.ts'
-export { notify } from './notify.ts'
+export { hasUnixDgram, notify } from './notify.ts'
 export {
   type NotifySender,
   NotifySocket,

@@ -2,7 +2,8 @@
 
 import { addon } from './addon.ts'
 import { findKeeper } from './keeper-find.ts'
-import { type ProgramStart, START_VARIABLE } from './program.ts'
+import type { ProgramStart } from './program.ts'
+import { START_VARIABLE } from './start-variable.ts'
 import { check } from './system-error.ts'
 
 /** Where src/cli/fd-broker.sh says under which path it was called: what stands there later is what an upgrade starts. */

@@ -33,6 +33,8 @@ function loadUnixDgram(): UnixDgram | undefined {
   }
 }
 
+export const hasUnixDgram = (): boolean => loadUnixDgram() !== undefined
+
 /**
  * unix-dgram aborts the process on a second close, on bytes that are no Buffer and on a length beyond them, and cuts a
  * path that is too long: so one Buffer, its own length, a path that was measured, one close.

@@ -3,10 +3,8 @@
 
 import { readFileSync } from 'node:fs'
 import { addon } from './addon.ts'
+import { START_VARIABLE } from './start-variable.ts'
 import { check } from './system-error.ts'
-
-/** Where src/cli/fd-broker.sh leaves its note: soft RLIMIT_NOFILE, SigIgn, SigBlk (proc(5)), descriptors that were closed. */
-export const START_VARIABLE = 'FD_BROKER_START'
 
 export interface ProgramStart {
   /** [soft RLIMIT_NOFILE or 0, signals ignored, signals blocked, descriptors of 0 to 2 that were closed], as bits. */
