@@ -10,6 +10,7 @@
         'native/addon_exec.c',
         'native/addon_guard.c',
         'native/addon_notify.c',
+        'native/addon_options.c',
         'native/addon_poll.c',
         'native/addon_swap.c',
         'native/addon_scan.c',

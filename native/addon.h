@@ -26,6 +26,7 @@ napi_value addon_number(napi_env env, double value);
 void addon_method(napi_env env, napi_value exports, const char *name, napi_callback callback);
 
 napi_value addon_constants(napi_env env);
+napi_value addon_socket_options(napi_env env);
 void addon_add_poll(napi_env env, napi_value exports, struct addon *addon);
 void addon_add_closer(napi_env env, napi_value exports, struct addon *addon);
 void addon_add_notify(napi_env env, napi_value exports);

@@ -64,6 +64,7 @@ static napi_value js_watch_take(napi_env env, napi_callback_info info)
 
 void addon_add_guard(napi_env env, napi_value exports)
 {
+  napi_set_named_property(env, exports, "socketOptions", addon_socket_options(env));
   addon_method(env, exports, "audit", js_audit);
   addon_method(env, exports, "watchOpen", js_watch_open);
   addon_method(env, exports, "watchAdd", js_watch_add);

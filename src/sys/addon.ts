@@ -142,6 +142,8 @@ export interface NotifyThread {
 /** The system calls. A number is the call's result, or -errno. */
 export interface Addon {
   readonly constants: Readonly<Record<ConstantName, number>> & { readonly errno: Readonly<Record<ErrnoName, number>> }
+  /** The options that can be audited: level, number and bytes of each. */
+  readonly socketOptions: Readonly<Record<string, readonly [level: number, name: number, size: number]>>
   readonly Poll: new (fd: number, callback: (status: number, events: number) => void) => NativePoll
   strerror(errno: number): string
 
@@ -215,6 +217,14 @@ export interface Addon {
     start: BigUint64Array,
     stdio: Uint8Array,
   ): number
+  /** Fills `found` with what each row (level, name, size) says now; 0 when that is what was expected, else 1. */
+  audit(fd: number, rows: Int32Array, expected: Uint8Array, found: Uint8Array): number
+  /** An epoll that tells of hang-ups only, each once. */
+  watchOpen(): number
+  watchAdd(watch: number, fd: number): number
+  watchRemove(watch: number, fd: number): number
+  /** Fills `fds` with the descriptors that hung up; answers how many. */
+  watchTake(watch: number, fds: Int32Array): number
   /** dup3(2): `to` names what `from` names. */
   dupOnto(from: number, to: number): number
   /** `low` and `high`: the two halves of the data. */

@@ -1,0 +1,92 @@
+/* The socket options that the guard looks after: level, number, and the bytes that the kernel keeps for each. */
+#include "addon.h"
+#include "audit.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+/* Newer than the headers that it may be built with. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+#ifndef TCP_TX_DELAY
+#define TCP_TX_DELAY 37
+#endif
+#ifndef IP_UNICAST_IF
+#define IP_UNICAST_IF 50
+#endif
+#ifndef IPV6_UNICAST_IF
+#define IPV6_UNICAST_IF 76
+#endif
+
+enum { WORD = sizeof(int32_t), TEXT = 16, IP_OPTIONS_MOST = 40 };
+
+#define FACT(name) {#name, AUDIT_FACT, AUDIT_##name, WORD}
+#define OPTION(level, name) {#name, level, name, WORD}
+#define SIZED(level, name, size) {#name, level, name, size}
+
+static const struct {
+  const char *label;
+  int32_t level;
+  int32_t name;
+  int32_t size;
+} options[] = {
+  FACT(NONBLOCK), FACT(HANGUP), FACT(TCP_BACKLOG), FACT(UNIX_BACKLOG), FACT(CONNECTED), FACT(FILTER),
+
+  OPTION(SOL_SOCKET, SO_BINDTOIFINDEX), OPTION(SOL_SOCKET, SO_BROADCAST), OPTION(SOL_SOCKET, SO_BUSY_POLL),
+  OPTION(SOL_SOCKET, SO_DONTROUTE), OPTION(SOL_SOCKET, SO_INCOMING_CPU), OPTION(SOL_SOCKET, SO_KEEPALIVE),
+  SIZED(SOL_SOCKET, SO_LINGER, sizeof(struct linger)), OPTION(SOL_SOCKET, SO_LOCK_FILTER), OPTION(SOL_SOCKET, SO_MARK),
+  SIZED(SOL_SOCKET, SO_MAX_PACING_RATE, sizeof(uint64_t)), OPTION(SOL_SOCKET, SO_NO_CHECK),
+  OPTION(SOL_SOCKET, SO_OOBINLINE), OPTION(SOL_SOCKET, SO_PASSCRED), OPTION(SOL_SOCKET, SO_PASSRIGHTS),
+  OPTION(SOL_SOCKET, SO_PASSSEC), OPTION(SOL_SOCKET, SO_PEEK_OFF),
+  SIZED(SOL_SOCKET, SO_PEERCRED, sizeof(struct ucred)), OPTION(SOL_SOCKET, SO_PRIORITY), OPTION(SOL_SOCKET, SO_RCVBUF),
+  OPTION(SOL_SOCKET, SO_RCVLOWAT), SIZED(SOL_SOCKET, SO_RCVTIMEO, sizeof(struct timeval)),
+  OPTION(SOL_SOCKET, SO_REUSEADDR), OPTION(SOL_SOCKET, SO_REUSEPORT), OPTION(SOL_SOCKET, SO_SNDBUF),
+  SIZED(SOL_SOCKET, SO_SNDTIMEO, sizeof(struct timeval)), OPTION(SOL_SOCKET, SO_TIMESTAMP),
+  OPTION(SOL_SOCKET, SO_TIMESTAMPNS), OPTION(SOL_SOCKET, SO_ZEROCOPY),
+
+  OPTION(IPPROTO_IP, IP_FREEBIND), OPTION(IPPROTO_IP, IP_MINTTL), OPTION(IPPROTO_IP, IP_MTU_DISCOVER),
+  SIZED(IPPROTO_IP, IP_OPTIONS, IP_OPTIONS_MOST), OPTION(IPPROTO_IP, IP_PKTINFO), OPTION(IPPROTO_IP, IP_RECVERR),
+  OPTION(IPPROTO_IP, IP_TOS), OPTION(IPPROTO_IP, IP_TRANSPARENT), OPTION(IPPROTO_IP, IP_TTL),
+  OPTION(IPPROTO_IP, IP_UNICAST_IF),
+
+  OPTION(IPPROTO_IPV6, IPV6_FREEBIND), OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT), OPTION(IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+  OPTION(IPPROTO_IPV6, IPV6_RECVPKTINFO), OPTION(IPPROTO_IPV6, IPV6_RECVERR), OPTION(IPPROTO_IPV6, IPV6_TCLASS),
+  OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT), OPTION(IPPROTO_IPV6, IPV6_UNICAST_HOPS),
+  OPTION(IPPROTO_IPV6, IPV6_UNICAST_IF), OPTION(IPPROTO_IPV6, IPV6_V6ONLY),
+
+  SIZED(IPPROTO_TCP, TCP_CONGESTION, TEXT), OPTION(IPPROTO_TCP, TCP_CORK), OPTION(IPPROTO_TCP, TCP_DEFER_ACCEPT),
+  OPTION(IPPROTO_TCP, TCP_FASTOPEN), OPTION(IPPROTO_TCP, TCP_KEEPCNT), OPTION(IPPROTO_TCP, TCP_KEEPIDLE),
+  OPTION(IPPROTO_TCP, TCP_KEEPINTVL), OPTION(IPPROTO_TCP, TCP_LINGER2), OPTION(IPPROTO_TCP, TCP_MAXSEG),
+  OPTION(IPPROTO_TCP, TCP_NODELAY), OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT), OPTION(IPPROTO_TCP, TCP_SAVE_SYN),
+  OPTION(IPPROTO_TCP, TCP_SYNCNT), OPTION(IPPROTO_TCP, TCP_TX_DELAY), OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
+  OPTION(IPPROTO_TCP, TCP_WINDOW_CLAMP),
+
+  OPTION(IPPROTO_UDP, UDP_CORK), OPTION(IPPROTO_UDP, UDP_ENCAP), OPTION(IPPROTO_UDP, UDP_GRO),
+  OPTION(IPPROTO_UDP, UDP_SEGMENT),
+};
+
+/* { SO_LINGER: [level, number, bytes], … } */
+napi_value addon_socket_options(napi_env env)
+{
+  napi_value table;
+  napi_create_object(env, &table);
+  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+    const int32_t words[] = {options[i].level, options[i].name, options[i].size};
+    napi_value row;
+    napi_create_array_with_length(env, 3, &row);
+    for (uint32_t at = 0; at < 3; at++)
+      napi_set_element(env, row, at, addon_number(env, words[at]));
+    napi_set_named_property(env, table, options[i].label, row);
+  }
+  return table;
+}

@@ -1,0 +1,130 @@
+// What the guard looks after: all that a holder without rights can change for every other holder, and how it is undone. The first
+// column is the kernel's name; level, number and size come from native/addon_options.c.
+
+import type { SocketType } from '../protocol/address.ts'
+import { addon } from './addon.ts'
+
+/**
+ * How a row is set back. `set`: the former bytes are written. `buffer`: half of them, as the kernel doubles what is asked for
+ * (socket(7)). A number: the value that means "as the host has it", for options that read as what they amount to.
+ */
+export type Repair = 'set' | 'buffer' | 'text' | 'empty' | 'detach' | 'listen' | 'disconnect' | 'status' | 'replace' | number
+
+export interface GuardedOption {
+  readonly label: string
+  readonly level: number
+  readonly name: number
+  /** Bytes. */
+  readonly size: number
+  readonly types: readonly SocketType[]
+  readonly repair: Repair
+  /** A holder may raise it: it harms nobody, and programs of this kind do so. */
+  readonly mayRise: boolean
+}
+
+const tcp: readonly SocketType[] = ['tcp']
+const udp: readonly SocketType[] = ['udp']
+const inet: readonly SocketType[] = ['tcp', 'udp']
+const local: readonly SocketType[] = ['unix', 'unix-seqpacket', 'unix-dgram']
+const localStreams: readonly SocketType[] = ['unix', 'unix-seqpacket']
+const datagrams: readonly SocketType[] = ['udp', 'unix-dgram']
+const streams: readonly SocketType[] = ['tcp', 'unix', 'unix-seqpacket', 'vsock']
+const every: readonly SocketType[] = [...streams, ...datagrams]
+
+function row(label: string, types: readonly SocketType[], repair: Repair = 'set', mayRise = false): GuardedOption {
+  const found = addon.socketOptions[label]
+  if (!found) throw new Error(`the addon does not know ${label}`)
+  const [level, name, size] = found
+  return { label, level, name, size, types, repair, mayRise }
+}
+
+const mayRise = (label: string, types: readonly SocketType[], repair: Repair = 'set') => row(label, types, repair, true)
+
+/** In the order in which they are set back: a listener that lost SO_REUSEPORT cannot listen beside its anchor. */
+export const GUARDED_OPTIONS: readonly GuardedOption[] = [
+  row('NONBLOCK', every, 'status'),
+  row('SO_REUSEADDR', inet),
+  row('SO_REUSEPORT', inet),
+  row('TCP_BACKLOG', tcp, 'listen'),
+  row('HANGUP', [...local, 'udp', 'vsock'], 'replace'),
+  row('UNIX_BACKLOG', localStreams, 'listen'),
+  row('SO_PEERCRED', localStreams, 'listen'),
+  row('CONNECTED', datagrams, 'disconnect'),
+  row('FILTER', every, 'detach'),
+  row('SO_LOCK_FILTER', every, 'replace'),
+
+  row('SO_RCVTIMEO', every),
+  row('SO_SNDTIMEO', every),
+  row('SO_LINGER', every),
+  row('SO_RCVLOWAT', every),
+  row('SO_RCVBUF', streams, 'buffer'),
+  row('SO_SNDBUF', streams, 'buffer'),
+  mayRise('SO_RCVBUF', datagrams, 'buffer'),
+  mayRise('SO_SNDBUF', datagrams, 'buffer'),
+  row('SO_BINDTOIFINDEX', inet),
+  row('SO_DONTROUTE', inet),
+  row('SO_KEEPALIVE', tcp),
+  row('SO_OOBINLINE', inet),
+  row('SO_PRIORITY', inet),
+  row('SO_MARK', inet),
+  row('SO_BUSY_POLL', inet),
+  row('SO_MAX_PACING_RATE', inet),
+  row('SO_INCOMING_CPU', tcp),
+  row('SO_ZEROCOPY', inet),
+  row('SO_NO_CHECK', udp),
+  row('SO_TIMESTAMP', streams),
+  row('SO_TIMESTAMPNS', streams),
+  mayRise('SO_TIMESTAMP', datagrams),
+  mayRise('SO_TIMESTAMPNS', datagrams),
+  mayRise('SO_BROADCAST', udp),
+  row('SO_PASSCRED', localStreams),
+  row('SO_PASSSEC', localStreams),
+  mayRise('SO_PASSCRED', ['unix-dgram']),
+  mayRise('SO_PASSSEC', ['unix-dgram']),
+  row('SO_PASSRIGHTS', local),
+  row('SO_PEEK_OFF', local),
+
+  row('IP_TOS', inet),
+  row('IP_TTL', inet, -1),
+  row('IP_MINTTL', inet),
+  row('IP_OPTIONS', inet, 'empty'),
+  row('IP_UNICAST_IF', inet),
+  row('IP_FREEBIND', inet),
+  row('IP_TRANSPARENT', inet),
+  row('IP_MTU_DISCOVER', tcp),
+  row('IP_RECVERR', tcp),
+  row('IP_PKTINFO', tcp),
+  mayRise('IP_PKTINFO', udp),
+  row('IPV6_TCLASS', inet),
+  row('IPV6_UNICAST_HOPS', inet, -1),
+  row('IPV6_MINHOPCOUNT', inet),
+  row('IPV6_UNICAST_IF', inet),
+  row('IPV6_FREEBIND', inet),
+  row('IPV6_TRANSPARENT', inet),
+  row('IPV6_MTU_DISCOVER', tcp),
+  row('IPV6_RECVERR', tcp),
+  row('IPV6_RECVPKTINFO', tcp),
+  mayRise('IPV6_RECVPKTINFO', udp),
+
+  row('TCP_NODELAY', tcp),
+  row('TCP_CORK', tcp),
+  row('TCP_MAXSEG', tcp, 0),
+  row('TCP_KEEPIDLE', tcp),
+  row('TCP_KEEPINTVL', tcp),
+  row('TCP_KEEPCNT', tcp),
+  row('TCP_SYNCNT', tcp),
+  row('TCP_LINGER2', tcp, 0),
+  row('TCP_DEFER_ACCEPT', tcp),
+  row('TCP_FASTOPEN', tcp),
+  row('TCP_SAVE_SYN', tcp),
+  row('TCP_NOTSENT_LOWAT', tcp),
+  row('TCP_TX_DELAY', tcp),
+  row('TCP_USER_TIMEOUT', tcp),
+  row('TCP_CONGESTION', tcp, 'text'),
+  row('TCP_WINDOW_CLAMP', tcp, 'replace'),
+
+  row('UDP_CORK', udp),
+  row('UDP_ENCAP', udp),
+  row('UDP_GRO', udp),
+  row('UDP_SEGMENT', udp),
+]

@@ -1,0 +1,87 @@
+import type { SocketType } from '../protocol/address.ts'
+import { addon } from './addon.ts'
+import { GUARDED_OPTIONS, type GuardedOption } from './guarded-options.ts'
+import { check } from './system-error.ts'
+
+/** One thing that is not as it was. */
+export interface Bend {
+  readonly option: GuardedOption
+  readonly before: Uint8Array
+  readonly now: Uint8Array
+}
+
+interface Plan {
+  readonly options: readonly GuardedOption[]
+  /** Where each option's bytes begin. */
+  readonly at: readonly number[]
+  readonly rows: Int32Array
+  readonly length: number
+}
+
+const plans = new Map<SocketType, Plan>()
+
+function planFor(type: SocketType): Plan {
+  const known = plans.get(type)
+  if (known) return known
+  const options = GUARDED_OPTIONS.filter(({ types }) => types.includes(type))
+  let length = 0
+  const at = options.map(({ size }) => (length += size) - size)
+  const rows = Int32Array.from(options.flatMap(({ level, name, size }) => [level, name, size]))
+  const plan = { options, at, rows, length }
+  plans.set(type, plan)
+  return plan
+}
+
+/** What a shared socket is like, so that it can be seen when it is otherwise. One system call an option, one call of the addon in all. */
+export class SocketSnapshot {
+  private readonly fd: number
+  private readonly plan: Plan
+  private readonly expected: Uint8Array
+  private readonly found: Uint8Array
+
+  /** As it is now. `fd` stays its owner's. */
+  constructor(fd: number, type: SocketType) {
+    this.fd = fd
+    this.plan = planFor(type)
+    this.expected = new Uint8Array(this.plan.length)
+    this.found = new Uint8Array(this.plan.length)
+    check(addon.audit(fd, this.plan.rows, this.expected, this.expected), 'getsockopt')
+  }
+
+  /** What is not as it was; where a value may rise and has risen, that is how it is from now on. */
+  bends(): readonly Bend[] {
+    if (check(addon.audit(this.fd, this.plan.rows, this.expected, this.found), 'getsockopt') === 0) return []
+    const bends = this.plan.options.flatMap((option, index) => this.bend(option, this.plan.at[index]!))
+    return bends.filter((bend) => !this.hasRisen(bend))
+  }
+
+  private bend(option: GuardedOption, at: number): Bend[] {
+    const before = this.expected.subarray(at, at + option.size)
+    const now = this.found.subarray(at, at + option.size)
+    if (Buffer.compare(before, now) === 0) return []
+    return [{ option, before: before.slice(), now: now.slice() }]
+  }
+
+  private hasRisen(bend: Bend): boolean {
+    if (!bend.option.mayRise || wordOf(bend.now) <= wordOf(bend.before)) return false
+    this.accept(bend)
+    return true
+  }
+
+  /** How it is now is how it is to be. */
+  accept({ option, now }: Bend): void {
+    this.expected.set(now, this.plan.at[this.plan.options.indexOf(option)])
+  }
+
+  /** How an option is to be, whatever it is. */
+  expect(label: string, value: number): void {
+    const index = this.plan.options.findIndex((option) => option.label === label)
+    if (index >= 0) this.expected.set(new Uint8Array(Int32Array.of(value).buffer), this.plan.at[index])
+  }
+}
+
+export function wordOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(0, LITTLE)
+}
+
+const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
