@@ -8,6 +8,7 @@ import type { ErrorCode } from '../protocol/errors.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import { Durations, ENDINGS } from './durations.ts'
+import { Guard } from './guard.ts'
 import { History, type Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
@@ -16,6 +17,7 @@ import { NameCounters } from './name-counters.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
+import { replaceBent } from './replace-bent.ts'
 import { Replacements } from './replacements.ts'
 import { dispatch } from './requests.ts'
 import { Rights } from './rights.ts'
@@ -49,6 +51,7 @@ export class Broker implements SessionHost, Host {
   readonly processBound: ProcessBound
   readonly rights: Rights
   readonly replacements: Replacements
+  readonly guard: Guard
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
@@ -81,6 +84,15 @@ export class Broker implements SessionHost, Host {
     )
     this.rights = new Rights(config, this.processes)
     this.replacements = new Replacements(this, log)
+    this.guard = new Guard(
+      {
+        registry: this.registry,
+        publish: (event) => this.occurred(event),
+        replaceSocket: (bent, what) => replaceBent(this.replacements, log, bent, what),
+      },
+      log,
+    )
+    sockets.observe(this.guard)
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
@@ -302,12 +314,17 @@ export class Broker implements SessionHost, Host {
   private published(published: PublishedEvent): void {
     const { event, ...details } = published
     this.occurred(this.durations.tell(published))
-    if (event === 'ready') this.sockets.restoreBacklog(details.name)
+    if (event === 'granted') this.guard.granted(details.name, details.lease!)
+    if (event === 'ready') this.guard.ready(details.name, details.lease!)
     if (!ENDINGS.has(event)) return
+    this.guard.ended(details.name, details.lease!)
     this.processBound.ended(details.lease!, event as EndReason)
     this.undeclared.leaseEnded(details.name)
     const name = this.registry.names.get(details.name)
-    if (name !== undefined && !hasHolder(name)) this.sockets.rest(details.name)
+    if (name !== undefined && !hasHolder(name)) {
+      this.sockets.rest(details.name)
+      this.guard.rested(details.name)
+    }
   }
 
   private cutOffStuck(): void {
@@ -340,6 +357,8 @@ export class Broker implements SessionHost, Host {
     this.timers.stopAll()
     this.processBound.close()
     this.undeclared.close()
+    this.sockets.observe(undefined)
+    this.guard.close()
     this.replacements.close()
     this.processes.close()
     this.state.close()

@@ -3,6 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
+import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import type { NameCounters } from './name-counters.ts'
 import type { ProcessBound } from './process-bound.ts'
@@ -32,6 +33,7 @@ export interface Host {
   readonly processBound: ProcessBound
   readonly users: UserNames
   readonly rights: Rights
+  readonly guard: Guard
   readonly sessions: ReadonlyMap<number, Session>
   /** Connections that asked for events. */
   readonly subscribers: Set<Session>

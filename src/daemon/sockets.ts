@@ -2,15 +2,7 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import {
-  adoptSocket,
-  type BoundSocket,
-  inodeOf,
-  openSocket,
-  restoreBacklog,
-  setNonBlocking,
-  socketFigures,
-} from '../sys/index.ts'
+import { adoptSocket, type BoundSocket, inodeOf, openSocket, setNonBlocking, socketFigures } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
@@ -21,12 +13,32 @@ interface Owned {
   descriptions: readonly SocketDescription[]
 }
 
+/** Who wants to know which sockets there are. */
+export interface SocketsObserver {
+  opened(name: string, index: number, socket: BoundSocket, model: NameModel): void
+  /** It is closed, or given away, right after this. */
+  closing(socket: BoundSocket): void
+}
+
 export class Sockets {
+  private observer: SocketsObserver | undefined
   private readonly names = new Map<string, Owned>()
   private readonly kept: KeptDescriptors
 
   constructor(kept = new KeptDescriptors()) {
     this.kept = kept
+  }
+
+  /** Tells of those that there are, and of what changes from now on. */
+  observe(observer: SocketsObserver | undefined): void {
+    this.observer = observer
+    for (const name of this.names.keys()) this.tellOpened(name)
+  }
+
+  private tellOpened(name: string): void {
+    const owned = this.names.get(name)
+    for (const [index, socket] of (owned?.sockets ?? []).entries())
+      this.observer?.opened(name, index, socket, owned!.model)
   }
 
   /** Takes or binds every name's sockets, or none: the error says which socket failed and why. */
@@ -36,6 +48,7 @@ export class Sockets {
       for (const model of models) {
         this.names.set(model.core.name, openName(model, this.kept))
         opened.push(model.core.name)
+        this.tellOpened(model.core.name)
       }
     } catch (error) {
       for (const name of opened) this.close(name)
@@ -76,18 +89,10 @@ export class Sockets {
     }))
   }
 
-  /** A worker's start changes the backlog for all (Node listens again with 511): the configured one is set back. */
-  restoreBacklog(name: string): void {
-    const owned = this.names.get(name)
-    for (const { fd, address } of owned?.sockets ?? [])
-      if (listens(address)) restoreBacklog(fd.fd, owned!.model.backlog)
-  }
-
   /** Nobody holds the name: the next holder finds the status flags as configured, blocking unless said otherwise. */
   rest(name: string): void {
     const owned = this.names.get(name)
     for (const socket of owned?.sockets ?? []) setNonBlocking(socket.fd.fd, owned!.model.nonBlocking ?? false)
-    this.restoreBacklog(name)
   }
 
   /** Puts another socket in the place of one, which is the caller's from now on. */
@@ -98,12 +103,15 @@ export class Sockets {
     const sockets = owned!.sockets.with(index, next)
     this.names.set(name, { model: owned!.model, sockets, descriptions: describe(owned!.model, sockets) })
     keep(this.kept, socketKey(name, index), next)
+    this.observer?.closing(old)
+    this.observer?.opened(name, index, next, owned!.model)
     return old
   }
 
   close(name: string): void {
     for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries()) {
       unkeep(this.kept, socketKey(name, index))
+      this.observer?.closing(socket)
       socket.close()
     }
     this.names.delete(name)
@@ -113,8 +121,6 @@ export class Sockets {
     for (const name of [...this.names.keys()]) this.close(name)
   }
 }
-
-const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
 /** Where the store keeps socket `index` of a name. No name has a `#`. */
 export function socketKey(name: string, index: number): string {

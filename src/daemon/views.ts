@@ -1,12 +1,23 @@
 // What `list` and `stats` show: the core's figures beside what the kernel says at the moment of asking.
 
-import { listView } from '../core/views.ts'
+import { type CoreNameView, listView } from '../core/views.ts'
 import type { NameView } from '../protocol/messages.ts'
 import type { Host } from './host.ts'
 import { mapInSlices } from './slices.ts'
 
 export function nameViews(broker: Host): Promise<NameView[]> {
-  return mapInSlices(listView(broker.registry), (view) => ({ ...view, sockets: broker.sockets.figures(view.name) }))
+  return mapInSlices(listView(broker.registry), (view) => ({
+    ...view,
+    ...repairState(broker, view),
+    sockets: broker.sockets.figures(view.name),
+  }))
+}
+
+/** `repaired` goes before `idle` and `ok`, and after what else a name can be. */
+function repairState({ guard }: Host, { name, state }: CoreNameView): Partial<NameView> {
+  const repairedAt = guard.reports.repairedAt(name)
+  if (repairedAt === undefined) return {}
+  return { repairedAt, ...((state === 'ok' || state === 'idle') && { state: 'repaired' }) }
 }
 
 /** Counters since the start; `uptime` in milliseconds. */
@@ -23,6 +34,7 @@ export function statistics(broker: Host): Record<string, unknown> {
     requests: broker.counters.requests,
     grants: broker.counters.grants,
     refusals: broker.counters.refusals,
+    repairs: broker.guard.reports.counts,
     notify: { ...broker.processBound.counters, dropped: broker.processBound.dropped },
   }
 }

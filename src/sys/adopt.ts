@@ -12,8 +12,9 @@ import { check, SystemError } from './system-error.ts'
 import * as unixPath from './unix-path.ts'
 
 /**
- * Takes `fd` for the socket of `address`, or leaves it alone and returns undefined when it is another. One that a holder shut
- * while nobody looked listens again. `anchor`: what was kept beside it; where nothing was, a TCP socket gets one.
+ * Takes `fd` for the socket of `address`, or leaves it alone and returns undefined when it is another. It listens again: a holder may
+ * have shut it while nobody looked, and clients take the last caller of listen() on a Unix listener for the server. `anchor`: what
+ * was kept beside it; where nothing was, a TCP socket gets one.
  */
 export function adoptSocket(
   fd: OwnedFd,
@@ -22,11 +23,11 @@ export function adoptSocket(
   backlog: number,
   anchor?: OwnedFd,
 ): BoundSocket | undefined {
-  const { type, cookie, listening } = identifySocket(fd.fd)
+  const { type, cookie } = identifySocket(fd.fd)
   const bound = type === address.type ? boundAddress(fd, address) : undefined
   if (bound === undefined) return undefined
   const datagrams = type === 'udp' || type === 'unix-dgram'
-  if (!datagrams && !listening) check(addon.listen(fd.fd, backlog), 'listen')
+  if (!datagrams) check(addon.listen(fd.fd, backlog), 'listen')
   const path = 'path' in address && !unixPath.isAbstract(address.path) ? address.path : undefined
   const stats = path === undefined ? undefined : unixPath.lstat(path)
   const inet = bound.type === 'tcp' || bound.type === 'udp' ? bound : undefined

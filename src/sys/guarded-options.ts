@@ -8,9 +8,20 @@ import { addon } from './addon.ts'
  * How a row is set back. `set`: the former bytes are written. `buffer`: half of them, as the kernel doubles what is asked for
  * (socket(7)). A number: the value that means "as the host has it", for options that read as what they amount to.
  */
-export type Repair = 'set' | 'buffer' | 'text' | 'empty' | 'detach' | 'listen' | 'disconnect' | 'status' | 'replace' | number
+export type Repair =
+  | 'set'
+  | 'buffer'
+  | 'text'
+  | 'empty'
+  | 'detach'
+  | 'listen'
+  | 'disconnect'
+  | 'status'
+  | 'replace'
+  | number
 
 export interface GuardedOption {
+  /** What people are told: the option, or what happened to the socket. */
   readonly label: string
   readonly level: number
   readonly name: number
@@ -31,14 +42,25 @@ const datagrams: readonly SocketType[] = ['udp', 'unix-dgram']
 const streams: readonly SocketType[] = ['tcp', 'unix', 'unix-seqpacket', 'vsock']
 const every: readonly SocketType[] = [...streams, ...datagrams]
 
-function row(label: string, types: readonly SocketType[], repair: Repair = 'set', mayRise = false): GuardedOption {
-  const found = addon.socketOptions[label]
-  if (!found) throw new Error(`the addon does not know ${label}`)
-  const [level, name, size] = found
-  return { label, level, name, size, types, repair, mayRise }
+/** What is no option of the kernel's, in words. */
+const WORDS: Readonly<Record<string, string>> = {
+  NONBLOCK: 'O_NONBLOCK',
+  HANGUP: 'shutdown',
+  TCP_BACKLOG: 'backlog',
+  UNIX_BACKLOG: 'backlog',
+  SO_PEERCRED: 'listen',
+  CONNECTED: 'connect',
+  FILTER: 'filter',
 }
 
-const mayRise = (label: string, types: readonly SocketType[], repair: Repair = 'set') => row(label, types, repair, true)
+function row(name: string, types: readonly SocketType[], repair: Repair = 'set', mayRise = false): GuardedOption {
+  const found = addon.socketOptions[name]
+  if (!found) throw new Error(`the addon does not know ${name}`)
+  const [level, number, size] = found
+  return { label: WORDS[name] ?? name, level, name: number, size, types, repair, mayRise }
+}
+
+const mayRise = (name: string, types: readonly SocketType[], repair: Repair = 'set') => row(name, types, repair, true)
 
 /** In the order in which they are set back: a listener that lost SO_REUSEPORT cannot listen beside its anchor. */
 export const GUARDED_OPTIONS: readonly GuardedOption[] = [
@@ -51,7 +73,8 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_PEERCRED', localStreams, 'listen'),
   row('CONNECTED', datagrams, 'disconnect'),
   row('FILTER', every, 'detach'),
-  row('SO_LOCK_FILTER', every, 'replace'),
+  // A lock without a filter harms nobody; with one, the filter is what cannot be undone.
+  mayRise('SO_LOCK_FILTER', every),
 
   row('SO_RCVTIMEO', every),
   row('SO_SNDTIMEO', every),

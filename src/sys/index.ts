@@ -12,6 +12,8 @@ export {
 export { type DescriptorStore, NO_STORE } from './descriptor-store.ts'
 export { endListener } from './end-listener.ts'
 export { socketFigures } from './figures.ts'
+export { type Findings, GuardedSocket } from './guarded-socket.ts'
+export { HangupWatch } from './hangup-watch.ts'
 export { Keeper, type KeeperEvent } from './keeper.ts'
 export { findKeeper } from './keeper-find.ts'
 export { becomeKeeper } from './keeper-start.ts'

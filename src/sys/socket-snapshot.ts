@@ -24,8 +24,12 @@ function planFor(type: SocketType): Plan {
   const known = plans.get(type)
   if (known) return known
   const options = GUARDED_OPTIONS.filter(({ types }) => types.includes(type))
+  const at: number[] = []
   let length = 0
-  const at = options.map(({ size }) => (length += size) - size)
+  for (const { size } of options) {
+    at.push(length)
+    length += size
+  }
   const rows = Int32Array.from(options.flatMap(({ level, name, size }) => [level, name, size]))
   const plan = { options, at, rows, length }
   plans.set(type, plan)

@@ -92,7 +92,7 @@ export const NAME_KEYS = {
   guard: key(flag(), {
     default: 'true',
     example: 'false',
-    doc: 'repair the sockets when a holder stops or bends them (checked, but without effect in this version)',
+    doc: 'repair the sockets when a holder stops or bends them; see guard.md',
   }),
   non_blocking: optional(flag(), {
     default: 'off while nobody holds a lease; a holder may turn it on',

@@ -1,0 +1,150 @@
+// The guard of the shared sockets: it hears at once of a listener that is shut, looks at every socket once a second, and sets back
+// what a holder changed. What the kernel has no way back from is replaced by a new socket. docs/guard.md has the whole table.
+
+import { hasHolder, type Registry } from '../core/registry.ts'
+import { formatAddress } from '../protocol/address.ts'
+import { type BoundSocket, type Findings, GuardedSocket, HangupWatch } from '../sys/index.ts'
+import type { NameModel } from './config/model.ts'
+import type { Occurrence } from './history.ts'
+import type { Log } from './log.ts'
+import { RepairReports } from './repair-reports.ts'
+import type { SocketsObserver } from './sockets.ts'
+import { AFTER_READY_MS, Starts } from './starts.ts'
+
+export const AUDIT_MS = 1000
+
+interface Watched {
+  readonly name: string
+  readonly index: number
+  readonly socket: BoundSocket
+  readonly model: NameModel
+  readonly guarded: GuardedSocket
+}
+
+/** What the guard cannot do itself. */
+export interface GuardHost {
+  readonly registry: Registry
+  publish(event: Occurrence): void
+  /** Puts a new socket in the place of one that cannot be repaired. */
+  replaceSocket(watched: { name: string; index: number; socket: BoundSocket; model: NameModel }, what: string[]): void
+}
+
+export class Guard implements SocketsObserver {
+  readonly reports: RepairReports
+  private readonly host: GuardHost
+  private readonly log: Log
+  private readonly watched = new Map<number, Watched>()
+  private readonly starts = new Starts()
+  private readonly hangups: HangupWatch
+  private readonly timers = new Set<NodeJS.Timeout>()
+
+  constructor(host: GuardHost, log: Log) {
+    this.host = host
+    this.log = log
+    this.reports = new RepairReports(host.registry, log, (event) => host.publish(event))
+    this.hangups = new HangupWatch((fd) => this.hungUp(fd))
+    this.timers.add(setInterval(() => this.auditAll(), AUDIT_MS).unref())
+  }
+
+  opened(name: string, index: number, socket: BoundSocket, model: NameModel): void {
+    if (!model.guard) return
+    const { fd } = socket.fd
+    const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog })
+    this.watched.set(fd, { name, index, socket, model, guarded })
+    this.hangups.add(fd)
+  }
+
+  closing(socket: BoundSocket): void {
+    const { fd } = socket.fd
+    if (this.watched.delete(fd)) this.hangups.remove(fd)
+  }
+
+  granted(name: string, lease: number): void {
+    this.starts.granted(name, lease)
+  }
+
+  /** What the worker's start changed is set back now, and what it changes within a second is set back then. */
+  ready(name: string, lease: number): void {
+    this.audit(name, 'silent')
+    this.starts.ready(name, lease)
+    const timer = setTimeout(() => {
+      this.timers.delete(timer)
+      this.audit(name, 'silent')
+    }, AFTER_READY_MS).unref()
+    this.timers.add(timer)
+  }
+
+  ended(name: string, lease: number): void {
+    this.reports.ended(name, lease)
+    const starting = this.starts.ended(name, lease)
+    this.audit(name, starting ? 'silent' : 'told')
+  }
+
+  /** Nobody holds the name: O_NONBLOCK is as configured again. */
+  rested(name: string): void {
+    for (const { guarded, model } of this.of(name)) guarded.expectNonBlocking(model.nonBlocking ?? false)
+  }
+
+  private hungUp(fd: number): void {
+    const watched = this.watched.get(fd)
+    if (watched === undefined) return
+    // First of all: each moment in between refuses a client.
+    if (watched.guarded.reopen()) this.report(watched, ['shutdown'])
+    this.inspect(watched, 'told')
+  }
+
+  private auditAll(): void {
+    for (const watched of [...this.watched.values()]) this.inspect(watched, 'told')
+    this.reports.tick()
+  }
+
+  private audit(name: string, how: 'told' | 'silent'): void {
+    for (const watched of [...this.of(name)]) this.inspect(watched, how)
+  }
+
+  private *of(name: string): Generator<Watched> {
+    for (const watched of this.watched.values()) if (watched.name === name) yield watched
+  }
+
+  private inspect(watched: Watched, how: 'told' | 'silent'): void {
+    try {
+      this.followNonBlocking(watched)
+      if (watched.guarded.reopen()) this.report(watched, ['shutdown'])
+      const findings = watched.guarded.inspect()
+      if (findings !== undefined) this.found(watched, findings, how)
+    } catch (error) {
+      this.log.error({ err: error, name: watched.name }, 'the guard could not look at a socket')
+    }
+  }
+
+  /** A holder may turn O_NONBLOCK on, where the configuration leaves it open; then it stays on while there are holders. */
+  private followNonBlocking({ name, model, guarded }: Watched): void {
+    if (model.nonBlocking !== undefined || !guarded.nonBlocking) return
+    const known = this.host.registry.names.get(name)
+    if (known !== undefined && hasHolder(known)) guarded.expectNonBlocking(true)
+  }
+
+  private found(watched: Watched, { repaired, left, listener }: Findings, how: 'told' | 'silent'): void {
+    const told = repaired.filter((what) => this.isTold(what, watched.name, how))
+    if (told.length > 0) this.report(watched, told, listener)
+    else if (repaired.length > 0)
+      this.log.debug({ name: watched.name, what: repaired }, 'set back after a worker’s start')
+    if (left.length > 0) this.host.replaceSocket(watched, [...left])
+  }
+
+  /** No program shuts or connects the socket that it is about to serve: that is never a start. */
+  private isTold(what: string, name: string, how: 'told' | 'silent'): boolean {
+    return what === 'shutdown' || what === 'connect' || (how === 'told' && !this.starts.underWay(name))
+  }
+
+  private report({ name, socket }: Watched, what: string[], by?: number): void {
+    this.reports.repaired({ name, address: formatAddress(socket.address), what, ...(by !== undefined && { by }) })
+  }
+
+  close(): void {
+    for (const timer of this.timers) clearTimeout(timer)
+    for (const fd of this.watched.keys()) this.hangups.remove(fd)
+    this.watched.clear()
+    this.hangups.close()
+  }
+}

@@ -1,0 +1,65 @@
+import type { SocketType } from '../protocol/address.ts'
+import { addon, constants as c } from './addon.ts'
+import { listenAgain, repairSocket } from './repair-socket.ts'
+import { type Bend, SocketSnapshot, wordOf } from './socket-snapshot.ts'
+import { getInt } from './sockopt.ts'
+
+/** What a look at a socket found, in words: `backlog`, `SO_RCVTIMEO`… */
+export interface Findings {
+  /** Undone. */
+  readonly repaired: readonly string[]
+  /** Still so: the kernel has no way back. */
+  readonly left: readonly string[]
+  /** Who called listen() on a Unix listener: clients would take that process for the server. */
+  readonly listener?: number
+}
+
+export interface Guarded {
+  readonly fd: number
+  readonly type: SocketType
+  readonly backlog: number
+}
+
+/** The broker's own copy of a shared socket, and what it is to be like: as it was when this was made. */
+export class GuardedSocket {
+  private readonly socket: Guarded
+  private readonly snapshot: SocketSnapshot
+
+  constructor(socket: Guarded) {
+    this.socket = socket
+    this.snapshot = new SocketSnapshot(socket.fd, socket.type)
+  }
+
+  /** O_NONBLOCK of the shared description. */
+  get nonBlocking(): boolean {
+    return addon.nonblock(this.socket.fd) === 1
+  }
+
+  /** What O_NONBLOCK is to be from now on. */
+  expectNonBlocking(on: boolean): void {
+    this.snapshot.expect('O_NONBLOCK', on ? 1 : 0)
+  }
+
+  /** A TCP listener that a holder shut listens again, before anything else is looked at; true when it was shut and is not any more. */
+  reopen(): boolean {
+    const { fd, type } = this.socket
+    if (type !== 'tcp' || getInt(fd, c.SOL_SOCKET, c.SO_ACCEPTCONN) === 1) return false
+    return listenAgain(this.socket)
+  }
+
+  /** Sets everything back that is otherwise than it was. */
+  inspect(): Findings | undefined {
+    const bends = this.snapshot.bends()
+    if (bends.length === 0) return undefined
+    repairSocket(this.socket, bends)
+    const left = this.snapshot.bends().map(wordFor)
+    const repaired = bends.map(wordFor).filter((what) => !left.includes(what))
+    const listener = bends.find(({ option }) => option.label === 'listen')
+    return { repaired, left, ...(listener && { listener: wordOf(listener.now) }) }
+  }
+}
+
+/** A TCP listener without a backlog does not listen. */
+function wordFor({ option, now }: Bend): string {
+  return option.label === 'backlog' && wordOf(now) === -1 ? 'shutdown' : option.label
+}
