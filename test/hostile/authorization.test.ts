@@ -57,7 +57,7 @@ describe.runIf(IS_ROOT)('the policy (needs root)', () => {
     const client = copyClient(daemon.directory)
     const script = join(client, 'authorization_matrix.py')
     copyFileSync(resolve(import.meta.dirname, '../python/authorization_matrix.py'), script)
-    const child = spawn('python3', ['-B', script, daemon.control], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn('python3', ['-B', script, daemon.control], { stdio: ['pipe', 'pipe', 'ignore'] })
     child.stdin.end(JSON.stringify(POLICY))
     const stdout = await text(child.stdout)
     const { tried, refused, wrong, wrongs } = JSON.parse(stdout)

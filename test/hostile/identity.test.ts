@@ -99,13 +99,18 @@ tried(connect(), 'root')`,
   [
     'has the pid of the process that connected, which has ended',
     `
-pid, fd = leave_connection()
-reuse(pid, lambda: tried(Connection(sock=socket.socket(fileno=fd)), 'root'))`,
+again = False
+while not again:
+    pid, fd = leave_connection()
+    again = reuse(pid, lambda: tried(Connection(sock=socket.socket(fileno=fd)), 'root'))`,
   ],
 ]
 
 /** What the tricks have in common; each answer is one line. */
 const PRELUDE = `
+def say(*words):
+    "One write: orphans of several rounds may speak at once."
+    os.write(1, (' '.join(map(str, words)) + '\\n').encode())
 def tried(broker, name):
     say(code(granted, broker, name))
 def child(run):
@@ -137,15 +142,16 @@ def leave_connection():
     os.waitpid(pid, 0)
     return pid, fd
 def reuse(pid, run):
-    for _ in range(1000):
+    "False when a process of somebody else has that pid by now."
+    for _ in range(100):
         open('/proc/sys/kernel/ns_last_pid', 'w').write(str(pid - 1))
         again = os.fork()
         if again == 0:
             if os.getpid() == pid: run()
             os._exit(0)
         os.waitpid(again, 0)
-        if again == pid: return
-    say('no luck')
+        if again == pid: return True
+    return False
 `
 
 /** The trick, `count` times, each in a process of its own. */
