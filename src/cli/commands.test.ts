@@ -7,6 +7,7 @@ describe('the command that a command line names', () => {
     [['--socket', 'holders', 'list', '--json'], 'list'],
     [['--socket=/a', 'exec', 'web', '--', 'list'], 'exec'],
     [['help', 'list'], undefined],
+    [['completion', 'bash'], undefined],
     [['--help'], undefined],
     [['-h', 'list'], undefined],
     [['lst'], undefined],

@@ -20,18 +20,23 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   pause: async () => (await import('./commands/pause.ts')).addPause,
   resume: async () => (await import('./commands/resume.ts')).addResume,
   exec: async () => (await import('./commands/exec.ts')).addExec,
+  completion: async () => (await import('./commands/completion.ts')).addCompletion,
+  'complete-names': async () => (await import('./commands/complete-names.ts')).addCompleteNames,
   token: async () => (await import('./commands/token.ts')).addToken,
 }
 
 /** Options before the command. */
 const WITH_VALUE: ReadonlySet<string> = new Set(['--socket', '--token-file'])
 
-/** The command that a command line names; undefined when that is for the whole table to say (help, a mistake). */
+/** Its work is about all the others. */
+const NEEDS_ALL: ReadonlySet<string> = new Set(['completion'])
+
+/** The one command that a command line needs; undefined when that is for the whole table to say (help, a mistake). */
 export function commandOf(argv: readonly string[]): string | undefined {
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at]!
     if (WITH_VALUE.has(word)) at++
-    else if (!word.startsWith('-')) return Object.hasOwn(COMMANDS, word) ? word : undefined
+    else if (!word.startsWith('-')) return Object.hasOwn(COMMANDS, word) && !NEEDS_ALL.has(word) ? word : undefined
     else if (!WITH_VALUE.has(word.split('=')[0]!)) return undefined
   }
   return undefined

@@ -41,10 +41,12 @@ export function isUser({ user, uid }: { user: string; uid: number }, wanted: str
 }
 
 export function oneOfOption(flags: string, description: string, words: readonly string[]): Option {
-  return new Option(flags, `${description}: ${words.join(', ')}`).argParser((word: string) => {
+  const option = new Option(flags, `${description}: ${words.join(', ')}`).argParser((word: string) => {
     if (words.includes(word)) return word
     throw new InvalidArgumentError(`${quote(word)} is none${didYouMean(word, words, `use ${words.join(', ')}`)}`)
   })
+  // For completion; commander's own `choices` would say them twice in help.
+  return Object.assign(option, { words })
 }
 
 type Value = string | number

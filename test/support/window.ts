@@ -41,7 +41,7 @@ export interface WindowOptions {
 export function openWindow(command: readonly string[], options: WindowOptions = {}): Window {
   const { columns = 80, rows = 24, env } = options
   const child = spawn('python3', [join(PROGRAM), String(columns), String(rows), ...command], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '', TERM: 'xterm', LC_ALL: 'C.UTF-8', ...env },
   })
   const closed = new Promise((resolve) => child.once('close', resolve))
@@ -49,11 +49,17 @@ export function openWindow(command: readonly string[], options: WindowOptions = 
     child.stdin.end()
     await closed
   })
+  let complaint = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    complaint += text
+  })
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const tell = (...words: unknown[]) => void child.stdin.write(`${JSON.stringify(words)}\n`)
   const look = async (): Promise<Sight> => {
     tell('screen')
-    return JSON.parse((await answers.next()).value!)
+    const { value } = await answers.next()
+    if (value === undefined) throw new Error(`the terminal ended: ${complaint}`)
+    return JSON.parse(value)
   }
   const seen = async (wanted: (sight: Sight) => boolean, what: string) => {
     let sight: Sight | undefined

@@ -1,0 +1,89 @@
+// The command line as data, read from commander: what completions and manual pages are made of.
+
+import type { Argument, Command, Option } from 'commander'
+
+/** What a word may be. */
+export type Value =
+  | { kind: 'names' }
+  /** Several with commas between. */
+  | { kind: 'name-list' }
+  | { kind: 'files' }
+  | { kind: 'users' }
+  | { kind: 'words'; words: readonly string[] }
+  /** A program with its arguments. */
+  | { kind: 'program' }
+  | { kind: 'anything' }
+
+export interface OptionShape {
+  long: string
+  short?: string | undefined
+  description: string
+  /** Absent for a switch. */
+  value?: Value | undefined
+  /** As help shows it: `<file>`. */
+  placeholder?: string | undefined
+}
+
+export interface ArgumentShape {
+  value: Value
+  variadic: boolean
+  /** As help shows it: `[name...]`. */
+  placeholder: string
+  description: string
+}
+
+export interface CommandShape {
+  name: string
+  description: string
+  options: readonly OptionShape[]
+  arguments: readonly ArgumentShape[]
+}
+
+/** By the placeholder: `<name>`, `[name...]`, `<file>`; words where there are choices. */
+function wordOf(placeholder: string, choices: readonly string[] | undefined): Value {
+  if (choices) return { kind: 'words', words: choices }
+  if (placeholder === 'names') return { kind: 'name-list' }
+  if (/\bname\b/.test(placeholder)) return { kind: 'names' }
+  if (/^(file|path)$/.test(placeholder)) return { kind: 'files' }
+  if (placeholder === 'user') return { kind: 'users' }
+  return placeholder === 'command' ? { kind: 'program' } : { kind: 'anything' }
+}
+
+function optionShape(option: Option & { words?: readonly string[] }): OptionShape {
+  const { long, short, flags, description, argChoices, words = argChoices } = option
+  const placeholder = /[<[].*[>\]]/.exec(flags)?.[0]
+  return {
+    long: long!,
+    short,
+    description,
+    placeholder,
+    value: placeholder === undefined ? undefined : wordOf(placeholder.replace(/[<>[\].]/g, ''), words),
+  }
+}
+
+function argumentShape(argument: Argument): ArgumentShape {
+  const name = argument.name()
+  const text = argument.variadic ? `${name}...` : name
+  return {
+    value: wordOf(name, argument.argChoices),
+    variadic: argument.variadic,
+    placeholder: argument.required ? `<${text}>` : `[${text}]`,
+    description: argument.description,
+  }
+}
+
+/** Also of the program itself: then without its commands. */
+export function commandShape(command: Command): CommandShape {
+  const help = command.createHelp()
+  return {
+    name: command.name(),
+    description: command.description(),
+    options: help.visibleOptions(command).map(optionShape),
+    arguments: command.registeredArguments.map(argumentShape),
+  }
+}
+
+/** Those that help shows. */
+export function visibleCommands(program: Command): Command[] {
+  return program.createHelp().visibleCommands(program)
+}
