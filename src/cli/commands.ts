@@ -19,6 +19,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   drain: async () => (await import('./commands/drain.ts')).addDrain,
   pause: async () => (await import('./commands/pause.ts')).addPause,
   resume: async () => (await import('./commands/resume.ts')).addResume,
+  upgrade: async () => (await import('./commands/upgrade.ts')).addUpgrade,
   exec: async () => (await import('./commands/exec.ts')).addExec,
   completion: async () => (await import('./commands/completion.ts')).addCompletion,
   'complete-names': async () => (await import('./commands/complete-names.ts')).addCompleteNames,

@@ -1,3 +1,5 @@
+/** The broker refused. */
+export const EXIT_REFUSED = 1
 /** Wrong usage or a bad config. */
 export const EXIT_USAGE = 100
 /** The system failed. */

@@ -18,6 +18,14 @@ import type {
 import { Session } from './session.ts'
 
 const CLOSE_PATIENCE = 1000
+/** The broker itself gives up sooner. */
+const UPGRADE_PATIENCE = 30_000
+
+/** Which broker gave way to which. */
+export interface Upgraded {
+  from: { pid: number; version: string }
+  to: { pid: number; version: string }
+}
 
 /** What `stats` answers: counters of the broker, by name. */
 export type Stats = Record<string, unknown>
@@ -102,6 +110,16 @@ export class Broker {
 
   async resume(name: string, options: Abortable = {}): Promise<void> {
     await this.#session.ask('resume', { name }, options)
+  }
+
+  /**
+   * Puts the broker that is installed now in place of the one that runs, which gives way only when the new one has taken everything
+   * over. Resolves with which has given way to which; SYSTEM or TIMEOUT when the old one goes on. For admins.
+   */
+  async upgrade({ signal }: Abortable = {}): Promise<Upgraded> {
+    const connection = await this.#session.connection({ deadline: performance.now() + this.#session.timeout, signal })
+    const { message } = await connection.request('upgrade', {}, { signal, timeout: UPGRADE_PATIENCE })
+    return { from: message.from, to: message.to } as Upgraded
   }
 
   /** Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once.

@@ -11,7 +11,7 @@ export type {
   SocketFigures,
   UndeclaredView,
 } from '../protocol/messages.ts'
-export type { Stats } from './broker.ts'
+export type { Stats, Upgraded } from './broker.ts'
 export type { BrokerEvent } from './events.ts'
 export type { Lease, LeaseState, ReadyResult } from './lease.ts'
 export type { DrainReason, EndReason, LeaseDrain, LeaseEnded, LeaseEvents, LeaseReplaced } from './lease-events.ts'

@@ -29,6 +29,7 @@ import { StateLog } from './state/state-log.ts'
 import { Timers } from './timers.ts'
 import { hashToken } from './tokens.ts'
 import { UndeclaredCopies } from './undeclared.ts'
+import type { Upgrade } from './upgrade.ts'
 import { UserNames } from './user-names.ts'
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
@@ -58,6 +59,7 @@ export class Broker implements SessionHost, Host {
   readonly counters: Counters = { requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
   readonly startedAt = Date.now()
   readonly history = new History()
+  upgrade: Upgrade | undefined
   private readonly durations = new Durations()
   private readonly log: Log
   private readonly events: CoreEvent[] = []
@@ -66,6 +68,9 @@ export class Broker implements SessionHost, Host {
   private readonly quotas: Quotas
   private readonly stuckCheck: NodeJS.Timeout
   private nextConnection: ConnectionId
+  private frozen = false
+  /** Once, and not before this is the only broker: until then nothing was done that another could notice. */
+  readonly begin: () => void
   private onIdle: (() => void) | undefined
 
   constructor(config: Config, sockets: Sockets, log: Log, past: Past = noPast()) {
@@ -96,9 +101,11 @@ export class Broker implements SessionHost, Host {
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
-    resume(this.resuming(), restored, past, config.broker.reclaimTimeout)
-    this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
-    this.processes.reportDead()
+    this.begin = () => {
+      resume(this.resuming(), restored, past, config.broker.reclaimTimeout)
+      this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
+      this.processes.reportDead()
+    }
   }
 
   private resuming(): Resuming {
@@ -202,10 +209,13 @@ export class Broker implements SessionHost, Host {
     return { process: session.process, identity, pid, uid, gid, user: this.users.of(uid), command: '' }
   }
 
-  /** Puts an event to the core and performs what it decides. What arises meanwhile waits until that is done. */
+  /** Puts an event to the core and performs what it decides. What arises meanwhile, or while frozen, waits. */
   step(event: CoreEvent): void {
     this.events.push(event)
-    if (this.events.length > 1) return
+    if (this.events.length === 1 && !this.frozen) this.settle()
+  }
+
+  private settle(): void {
     for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
       try {
         this.performAll(step(this.registry, next, this.context()))
@@ -214,6 +224,18 @@ export class Broker implements SessionHost, Host {
       }
     }
     if (this.onIdle !== undefined && this.registry.leases.size === 0) this.onIdle()
+  }
+
+  /** Decides nothing, and reads nothing, until thaw(): another broker may take over exactly this state meanwhile. */
+  freeze(): void {
+    this.frozen = true
+    for (const session of this.sessions.values()) session.freeze()
+  }
+
+  thaw(): void {
+    this.frozen = false
+    for (const session of this.sessions.values()) session.thaw()
+    this.settle()
   }
 
   private context(): Context {

@@ -11,6 +11,7 @@ import type { Processes } from './processes.ts'
 import type { Rights } from './rights.ts'
 import type { Session } from './session.ts'
 import type { Sockets } from './sockets.ts'
+import type { Upgrade } from './upgrade.ts'
 import type { UserNames } from './user-names.ts'
 
 export interface Counters {
@@ -48,6 +49,8 @@ export interface Host {
   occurred(occurrence: Occurrence): void
   /** Work that answers the request later; when it fails, that is the answer. */
   later(session: Session, id: number, work: Promise<void>): void
+  /** Undefined without a keeper, which starts the new broker. */
+  readonly upgrade: Upgrade | undefined
   holderOf(session: Session): HolderInfo
   /** Answers with a name's sockets and their descriptors. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string): void

@@ -1,6 +1,7 @@
 // What the broker does about its keeper: starts as it is told to, hears it, and serves on without it when it has gone.
 
-import { type ControlPath, type Keeper, type KeeperEvent, type Locker, SELF_LOCKER } from '../sys/index.ts'
+import { VERSION } from '../protocol/version.ts'
+import { type ControlPath, findKeeper, type Keeper, type KeeperEvent, type Locker, SELF_LOCKER } from '../sys/index.ts'
 import { KeptSignals } from './kept-signals.ts'
 import type { Log } from './log.ts'
 import type { Signals } from './signals.ts'
@@ -45,8 +46,20 @@ export class Keeping {
     this.path = path
   }
 
-  /** The new broker of an upgrade: resolves at that word of the keeper. */
-  until(type: 'take' | 'commit'): Promise<void> {
+  /** The new broker of an upgrade: everything is loaded. Resolves when the one before has stopped, and all is to be taken. */
+  prepared(): Promise<void> {
+    this.keeper.prepared(findKeeper(), VERSION)
+    return this.until('take')
+  }
+
+  /** All is taken: resolves when this is the broker, and the one before is none any more. */
+  async takenOver(): Promise<void> {
+    this.keeper.ready()
+    await this.until('commit')
+    this.keeper.committed()
+  }
+
+  private until(type: 'take' | 'commit'): Promise<void> {
     this.keeper.ref()
     return new Promise((resolve) => {
       this.awaited = {

@@ -1,7 +1,14 @@
 // The life of a broker: control path and lock, sockets, control listener; then signals; then the end. What a failed start undoes is
 // what an ordinary end undoes, in reverse order. Under a keeper the start takes back what the broker before had.
 
-import { NO_STORE, notify, prepareNotifyDirectory, releaseControlPath, releaseNotifyDirectory } from '../sys/index.ts'
+import {
+  type ControlListener,
+  NO_STORE,
+  notify,
+  prepareNotifyDirectory,
+  releaseControlPath,
+  releaseNotifyDirectory,
+} from '../sys/index.ts'
 import { Broker, notifyDirectory } from './broker.ts'
 import type { Config } from './config/model.ts'
 import { lockControl, openControl } from './control-socket.ts'
@@ -13,10 +20,12 @@ import { keptNotifyNames } from './process-bound.ts'
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
 import { readState } from './state/read-state.ts'
+import { Upgrade } from './upgrade.ts'
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
 export async function serve(config: Config, log: Log, direct: Signals, keeping?: Keeping): Promise<number> {
-  const stop = { act: (_signal: StopSignal) => {} }
+  const early: StopSignal[] = []
+  const stop = { act: (signal: StopSignal): void => void early.push(signal) }
   const signals = keeping?.signals ?? direct
   // Before anything is made: a signal during the start waits for its end, and then undoes it as at any other time.
   const undo = [
@@ -24,7 +33,11 @@ export async function serve(config: Config, log: Log, direct: Signals, keeping?:
     signals.onHangup(() => log.warn('SIGHUP: reload is not in this version; restart the broker for a new config')),
     signals.onDebug(() => log.warn('SIGUSR1: ignored; it would open a debugger to every user of this host')),
   ]
+  // Nothing is the candidate's to undo: another broker serves, with these very sockets and paths.
+  const givesWay = () => keeping?.keeper.isCandidate === true
+  let replaced = false
   try {
+    if (givesWay()) await keeping!.prepared()
     const kept = new KeptDescriptors(keeping?.keeper ?? NO_STORE)
     undo.push(() => kept.close())
     const path = lockControl(config, kept, keeping)
@@ -50,16 +63,24 @@ export async function serve(config: Config, log: Log, direct: Signals, keeping?:
       undo.push(() => server.close())
     }
     giveUpRoot(config, log, [...path.made, notifyDirectory(config)])
+    if (givesWay()) await keeping!.takenOver()
+    broker.begin()
     const dropped = kept.dropRest()
     if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')
     listener.resume()
     keeping?.keeper.serving()
     announce(config, sockets, log)
-    const status = await untilStopped(broker, log, stop)
+    const stopped = untilStopped(broker, log, stop)
+    for (const signal of early) stop.act(signal)
+    const status = keeping
+      ? await Promise.race([stopped, untilReplaced(broker, listener, keeping, log)])
+      : await stopped
+    replaced = status === 'replaced'
+    if (status === 'replaced') return 0
     keeping?.keeper.ending()
     return status
   } finally {
-    for (const step of undo.reverse()) step()
+    if (!givesWay() && !replaced) for (const step of undo.reverse()) step()
   }
 }
 
@@ -75,6 +96,7 @@ function announce(config: Config, sockets: Sockets, log: Log): void {
 function untilStopped(broker: Broker, log: Log, stop: { act(signal: StopSignal): void }): Promise<number> {
   return new Promise((resolve) => {
     stop.act = (signal) => {
+      broker.upgrade?.giveUp('BUSY', 'the broker was told to stop')
       log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')
       notify('STOPPING=1')
       stop.act = (second) => {
@@ -88,5 +110,26 @@ function untilStopped(broker: Broker, log: Log, stop: { act(signal: StopSignal):
         resolve(0)
       })
     }
+  })
+}
+
+/** Resolves once an upgrade has put another broker in place of this one, whose clients have been told. */
+function untilReplaced(broker: Broker, listener: ControlListener, keeping: Keeping, log: Log): Promise<'replaced'> {
+  return new Promise((resolve) => {
+    const host = {
+      freeze: () => {
+        listener.pause()
+        broker.freeze()
+      },
+      thaw: () => {
+        broker.thaw()
+        listener.resume()
+      },
+      retire: () => {
+        for (const session of [...broker.sessions.values()]) session.farewell({ event: 'reconnect' })
+        resolve('replaced')
+      },
+    }
+    broker.upgrade = new Upgrade(keeping, host, log)
   })
 }

@@ -134,6 +134,21 @@ export class Session {
     this.channel.close()
   }
 
+  /** Reads nothing before thaw(); what the peer sends waits in its socket. */
+  freeze(): void {
+    this.channel.pauseReading()
+  }
+
+  thaw(): void {
+    this.channel.resumeReading()
+  }
+
+  /** The last word to a peer that is to connect again. */
+  farewell(event: object): void {
+    this.tell(event)
+    this.channel.discardAndClose()
+  }
+
   private ended(): void {
     if (this.closed) return
     this.closed = true

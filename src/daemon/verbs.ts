@@ -18,7 +18,16 @@ interface Verb<O extends Op> {
 }
 
 /** Optional features, named in the answer to hello. */
-export const FEATURES: readonly string[] = ['events', 'history', 'drain', 'pause', 'resume', 'bind-process', 'reclaim']
+export const FEATURES: readonly string[] = [
+  'events',
+  'history',
+  'drain',
+  'pause',
+  'resume',
+  'upgrade',
+  'bind-process',
+  'reclaim',
+]
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
@@ -62,6 +71,7 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
     handle: (broker, session, id, asked) =>
       broker.later(session, id, session.answerInSlices(id, { events: broker.history.select(asked) }, 'events')),
   },
+  upgrade: { right: 'admin', handle: upgrade },
   drain: { right: 'admin', handle: drain },
   pause: {
     right: 'admin',
@@ -73,6 +83,17 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
     handle: (broker, session, id, { name }) =>
       broker.step({ type: 'resume', connection: session.id, request: id, name }),
   },
+}
+
+function upgrade(broker: Host, session: Session, id: number): void {
+  if (broker.upgrade === undefined) {
+    const message = 'this broker runs without a keeper, which would start the new one: end it and start it again'
+    return session.refuse(id, 'UNSUPPORTED', message)
+  }
+  broker.upgrade.start((outcome) => {
+    if ('code' in outcome) session.refuse(id, outcome.code, outcome.message)
+    else session.answer(id, { ...outcome })
+  })
 }
 
 function hello(broker: Host, session: Session, id: number, request: Requests['hello']): void {
@@ -87,7 +108,7 @@ function hello(broker: Host, session: Session, id: number, request: Requests['he
     version: PROTOCOL_VERSION,
     broker: `fd-broker/${VERSION}`,
     pid: process.pid,
-    features: FEATURES,
+    features: broker.upgrade === undefined ? FEATURES.filter((feature) => feature !== 'upgrade') : FEATURES,
   })
 }
 

@@ -66,7 +66,8 @@ export class Channel {
   readonly #poll: Poll
   readonly #queue = new SendQueue()
   #lastProgress = performance.now()
-  #reading = true
+  /** Reasons not to read. */
+  #pauses = 0
   #watched = 0
   #retry: NodeJS.Timeout | undefined
   #broken: SystemError | undefined
@@ -147,14 +148,14 @@ export class Channel {
     this.#watch()
   }
 
-  /** While paused, the peer's end is not noticed either. */
+  /** While paused, the peer's end is not noticed either. Each pause needs a resume of its own. */
   pauseReading(): void {
-    this.#reading = false
+    this.#pauses++
     this.#watch()
   }
 
   resumeReading(): void {
-    this.#reading = true
+    this.#pauses--
     this.#watch()
   }
 
@@ -194,7 +195,7 @@ export class Channel {
 
   #watch(): void {
     if (this.closed || this.#broken) return
-    const events = (this.#reading ? READABLE : 0) | (this.#queue.head && !this.#retry ? WRITABLE : 0)
+    const events = (this.#pauses === 0 ? READABLE : 0) | (this.#queue.head && !this.#retry ? WRITABLE : 0)
     if (events === this.#watched) return
     this.#watched = events
     if (events) this.#poll.start(events)
@@ -205,7 +206,7 @@ export class Channel {
     if (status < 0) this.#watched = 0
     else if (this.#queue.head && !this.#retry) this.#flush()
     if (this.closed || this.#broken) return
-    if ((this.#reading || status < 0) && this.#receive() === 'nothing' && status < 0) {
+    if ((this.#pauses === 0 || status < 0) && this.#receive() === 'nothing' && status < 0) {
       this.#end(new SystemError(-status, 'epoll_wait'))
     }
     this.#watch()
@@ -275,7 +276,7 @@ export class Channel {
     this.#poll.stop()
     const step = () => {
       if (this.closed) return
-      if (this.#reading && this.#receive() !== 'nothing') setImmediate(step)
+      if (this.#pauses === 0 && this.#receive() !== 'nothing') setImmediate(step)
       else this.#end(error)
     }
     setImmediate(step)

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { afterAll } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const BUILT = ['package.json', 'dist', 'build/Release/fd_broker.node', 'examples']
+const BUILT = ['package.json', 'dist', 'build/Release/fd_broker.node', 'build/Release/fd-broker-keeper', 'examples']
 
 /** Copies it once for the file that calls this; removed after the file's tests. The returned function gives its root. */
 export function useInstalledCopy(): () => string {

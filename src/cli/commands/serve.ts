@@ -51,7 +51,9 @@ async function start(options: ServeOptions, env: Env): Promise<number> {
 async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, keeper?: Keeper): Promise<number> {
   const result = readConfig(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
   if ('faults' in result) {
-    env.stderr.write(`${formatFaults(result.faults)}\n`)
+    const faults = formatFaults(result.faults)
+    env.stderr.write(`${faults}\n`)
+    if (keeper?.isCandidate) keeper.refuse(faults)
     return EXIT_USAGE
   }
   keepHeapSmall()
@@ -64,6 +66,7 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
   } catch (error) {
     output.log.debug({ err: error }, 'where it failed')
     output.log.fatal(`cannot start: ${(error as Error).message}`)
+    if (keeper?.isCandidate) keeper.refuse((error as Error).message)
     return EXIT_SYSTEM
   } finally {
     output.flush()

@@ -1,0 +1,102 @@
+// The broker gives way to the one that is installed now: that one is loaded (prepared), this one stops (frozen), that one takes
+// everything over (ready), and only then is this one over. Whatever fails or is late before, this one goes on as if nothing had been.
+
+import type { ErrorCode } from '../protocol/errors.ts'
+import { VERSION } from '../protocol/version.ts'
+import type { KeeperEvent } from '../sys/index.ts'
+import type { Keeping } from './keeping.ts'
+import type { Log } from './log.ts'
+
+/** Time to load; clients notice nothing of it. */
+const LOAD_MS = 10_000
+/** Requests wait so long at most, with what ends the new one and lets this one go on. */
+const FROZEN_MS = 350
+
+interface Which {
+  pid: number
+  version: string
+}
+
+export type Outcome = { from: Which; to: Which } | { code: ErrorCode; message: string }
+
+export interface UpgradeHost {
+  /** Accepts, reads and decides nothing. */
+  freeze(): void
+  thaw(): void
+  /** Another is the broker now. */
+  retire(): void
+}
+
+interface Attempt {
+  done(outcome: Outcome): void
+  timer: NodeJS.Timeout
+  to?: Which
+  frozen: boolean
+  /** Why it was given up, if that was our decision. */
+  why?: { code: ErrorCode; message: string }
+}
+
+export class Upgrade {
+  private readonly keeping: Keeping
+  private readonly host: UpgradeHost
+  private readonly log: Log
+  private attempt: Attempt | undefined
+
+  constructor(keeping: Keeping, host: UpgradeHost, log: Log) {
+    this.keeping = keeping
+    this.host = host
+    this.log = log
+    keeping.onUpgrade = (event) => this.hear(event)
+  }
+
+  /** `done` is called once: before this broker ends, or when it goes on. */
+  start(done: (outcome: Outcome) => void): void {
+    if (this.attempt) return done({ code: 'BUSY', message: 'another upgrade is under way: wait for its end' })
+    const late = () => this.giveUp('TIMEOUT', `the new broker was not loaded within ${LOAD_MS / 1000} s, and was ended`)
+    this.attempt = { done, timer: setTimeout(late, LOAD_MS), frozen: false }
+    this.log.info('upgrade: starting what is installed now')
+    this.keeping.keeper.upgrade()
+  }
+
+  /** Ends an upgrade that has not come to pass; nothing when there is none. */
+  giveUp(code: ErrorCode, message: string): void {
+    if (!this.attempt || this.attempt.why) return
+    this.attempt.why = { code, message }
+    clearTimeout(this.attempt.timer)
+    this.keeping.keeper.abortUpgrade()
+  }
+
+  private hear(event: Extract<KeeperEvent, { type: 'prepared' | 'failed' | 'commit' }>): void {
+    const { attempt } = this
+    if (!attempt) return
+    clearTimeout(attempt.timer)
+    if (event.type === 'prepared') this.freeze(attempt, event)
+    else if (event.type === 'failed') this.failed(attempt, event.why)
+    else this.committed(attempt)
+  }
+
+  private freeze(attempt: Attempt, { pid, version }: Which): void {
+    if (attempt.why) return
+    attempt.to = { pid, version }
+    attempt.frozen = true
+    this.host.freeze()
+    this.keeping.keeper.frozen()
+    const late = () => this.giveUp('TIMEOUT', `the new broker had not taken over within ${FROZEN_MS} ms, and was ended`)
+    attempt.timer = setTimeout(late, FROZEN_MS)
+  }
+
+  private failed(attempt: Attempt, why: string): void {
+    this.attempt = undefined
+    const outcome = attempt.why ?? { code: 'SYSTEM' as const, message: why }
+    const message = `${outcome.message}; the log has its last words; this broker (pid ${process.pid}) goes on`
+    this.log.error({ why: outcome.message }, 'upgrade failed: this broker goes on')
+    attempt.done({ code: outcome.code, message })
+    if (attempt.frozen) this.host.thaw()
+  }
+
+  private committed({ done, to }: Attempt): void {
+    this.log.info({ ...to }, 'upgrade: the new broker has taken over; this one ends')
+    done({ from: { pid: process.pid, version: VERSION }, to: to! })
+    this.host.retire()
+  }
+}
