@@ -59,7 +59,7 @@ export async function serve(config: Config, log: Log, direct: Signals, keeping?:
     const { metrics } = config.broker
     if (metrics !== undefined) {
       const { MetricsServer } = await import('./metrics/server.ts')
-      const server = await MetricsServer.listen(metrics, broker, log)
+      const server = await MetricsServer.listen(metrics, broker, log, kept)
       undo.push(() => server.close())
     }
     giveUpRoot(config, log, [...path.made, notifyDirectory(config)])

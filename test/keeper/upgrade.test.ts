@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
-import { childrenOf, startDaemon, stopCleanly, until } from '../support/daemon.ts'
+import { childrenOf, startDaemon, stopCleanly, temporaryDirectory, until } from '../support/daemon.ts'
 import { useInstalledCopy } from '../support/installed-copy.ts'
 import { brokerPid, killBroker, socketsOf, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -61,6 +61,18 @@ describe('an upgrade', () => {
     expect(attempts.length).toBeGreaterThan(20)
     expect(attempts.filter(({ error }) => error !== undefined)).toEqual([])
     worker.kill('SIGKILL')
+    await stopCleanly(daemon)
+  })
+
+  it.each(['tcp://127.0.0.1:0', 'unix://{dir}/metrics.sock'])('goes on with the metrics at %s', async (address) => {
+    const directory = temporaryDirectory()
+    const broker = `metrics = "${address.replace('{dir}', directory)}"`
+    const daemon = await startKept({ sockets: SOCKETS, broker, directory })
+    const where = () => daemon.logs().flatMap(({ msg, address }) => (msg === 'metrics' ? [address] : []))
+    expect((await runUpgrade(daemon)).status).toBe(0)
+    await killBroker(daemon)
+    expect(where().length).toBe(3)
+    expect(new Set(where()).size).toBe(1)
     await stopCleanly(daemon)
   })
 

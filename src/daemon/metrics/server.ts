@@ -1,12 +1,12 @@
 // GET /metrics, for Prometheus, on loopback or a Unix socket: read-only, and small enough to be left alone with strangers.
 
 import { once } from 'node:events'
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { connect, type ListenOptions } from 'node:net'
 import { formatAddress, type MetricsAddress } from '../../protocol/address.ts'
+import { adoptSocket, type BoundSocket, openSocket } from '../../sys/index.ts'
 import type { MetricsModel } from '../config/model.ts'
 import type { Host } from '../host.ts'
+import type { KeptDescriptors } from '../kept-descriptors.ts'
 import type { Log } from '../log.ts'
 import { Collector } from './collect.ts'
 
@@ -14,37 +14,30 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** A scraper needs one or two. */
 const CONNECTIONS_MOST = 16
 const PATIENCE_MS = 5000
+const BACKLOG = 16
+const METRICS_KEY = '.metrics'
 
 export class MetricsServer {
   private readonly server: Server
   private readonly collector: Collector
-  private readonly address: MetricsAddress
+  private readonly socket: BoundSocket
 
-  /** Rejects when the address cannot be had. */
-  static async listen({ address, mode }: MetricsModel, broker: Host, log: Log): Promise<MetricsServer> {
-    const metrics = new MetricsServer(address, broker, log)
+  /** On the socket that is kept since an earlier broker's time, or on a new one. Rejects when the address cannot be had. */
+  static async listen({ address, mode }: MetricsModel, broker: Host, log: Log, kept: KeptDescriptors) {
     try {
-      if (address.type === 'unix') await removeStale(address.path)
-      // The mode is set before anybody can connect: between bind and listen there is no moment from here.
-      const umask = process.umask(0o777 & ~mode)
-      try {
-        metrics.server.listen(listenOptions(address))
-      } finally {
-        process.umask(umask)
-      }
+      const metrics = new MetricsServer(ownSocket(address, mode, kept), broker, log)
+      metrics.server.listen({ fd: metrics.socket.fd.dup().release() }, BACKLOG)
       await once(metrics.server, 'listening')
-      if (address.type === 'unix') chmodSync(address.path, mode)
+      log.info({ address: metrics.where() }, 'metrics')
+      return metrics
     } catch (error) {
-      metrics.close()
       const why = (error as Error).message
       throw new Error(`[broker] metrics = "${formatAddress(address)}": ${why}`, { cause: error })
     }
-    log.info({ address: metrics.where() }, 'metrics')
-    return metrics
   }
 
-  private constructor(address: MetricsAddress, broker: Host, log: Log) {
-    this.address = address
+  private constructor(socket: BoundSocket, broker: Host, log: Log) {
+    this.socket = socket
     this.collector = new Collector(broker)
     const limits = {
       requestTimeout: PATIENCE_MS,
@@ -60,9 +53,7 @@ export class MetricsServer {
 
   /** The address with the real port. */
   where(): string {
-    const bound = this.server.address()
-    if (this.address.type === 'unix' || bound === null || typeof bound === 'string') return formatAddress(this.address)
-    return formatAddress({ ...this.address, port: bound.port })
+    return formatAddress(this.socket.address)
   }
 
   private answer(log: Log): RequestListener {
@@ -87,25 +78,17 @@ export class MetricsServer {
     this.server.close()
     this.server.closeAllConnections()
     this.collector.close()
+    this.socket.close()
   }
 }
 
-function listenOptions(address: MetricsAddress): ListenOptions {
-  if (address.type === 'unix') return { path: address.path.replace(/^@/, '\0') }
-  return { host: address.host, port: address.port }
-}
-
-/** A socket that nobody listens on any more is in the way of bind(2); another's is not ours to remove. */
-async function removeStale(path: string): Promise<void> {
-  if (path.startsWith('@') || !lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return
-  const socket = connect(path)
-  try {
-    await once(socket, 'connect')
-    throw new Error('another process listens there: give this broker a path of its own')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') unlinkSync(path)
-    else if ((error as NodeJS.ErrnoException).code === undefined) throw error
-  } finally {
-    socket.destroy()
-  }
+function ownSocket(address: MetricsAddress, mode: number, kept: KeptDescriptors): BoundSocket {
+  const [fd, anchor] = kept.claim(METRICS_KEY)
+  const adopted = fd && adoptSocket(fd, address, {}, BACKLOG, anchor)
+  if (adopted !== undefined) return adopted
+  fd?.close()
+  anchor?.close()
+  const socket = openSocket(address, address.type === 'unix' ? { socketMode: mode } : {}, BACKLOG)
+  kept.store.put(METRICS_KEY, socket.anchor ? [socket.fd.fd, socket.anchor.fd] : [socket.fd.fd])
+  return socket
 }
