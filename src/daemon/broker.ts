@@ -17,7 +17,6 @@ import { NameCounters } from './name-counters.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
-import { replaceBent } from './replace-bent.ts'
 import { Replacements } from './replacements.ts'
 import { dispatch } from './requests.ts'
 import { Rights } from './rights.ts'
@@ -89,14 +88,7 @@ export class Broker implements SessionHost, Host {
     )
     this.rights = new Rights(config, this.processes)
     this.replacements = new Replacements(this, log)
-    this.guard = new Guard(
-      {
-        registry: this.registry,
-        publish: (event) => this.occurred(event),
-        replaceSocket: (bent, what) => replaceBent(this.replacements, log, bent, what),
-      },
-      log,
-    )
+    this.guard = new Guard(this, log)
     sockets.observe(this.guard)
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)

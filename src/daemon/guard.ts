@@ -4,33 +4,31 @@
 import { hasHolder, type Registry } from '../core/registry.ts'
 import { formatAddress } from '../protocol/address.ts'
 import { type BoundSocket, type Findings, GuardedSocket, HangupWatch } from '../sys/index.ts'
+import { type Bent, BentSockets } from './bent-sockets.ts'
 import type { NameModel } from './config/model.ts'
 import type { Occurrence } from './history.ts'
 import type { Log } from './log.ts'
 import { RepairReports } from './repair-reports.ts'
-import type { SocketsObserver } from './sockets.ts'
+import type { Replacements } from './replacements.ts'
+import type { Sockets, SocketsObserver } from './sockets.ts'
 import { AFTER_READY_MS, Starts } from './starts.ts'
 
 export const AUDIT_MS = 1000
 
-interface Watched {
-  readonly name: string
-  readonly index: number
-  readonly socket: BoundSocket
-  readonly model: NameModel
+interface Watched extends Bent {
   readonly guarded: GuardedSocket
 }
 
-/** What the guard cannot do itself. */
 export interface GuardHost {
   readonly registry: Registry
-  publish(event: Occurrence): void
-  /** Puts a new socket in the place of one that cannot be repaired. */
-  replaceSocket(watched: { name: string; index: number; socket: BoundSocket; model: NameModel }, what: string[]): void
+  readonly replacements: Replacements
+  readonly sockets: Sockets
+  occurred(event: Occurrence): void
 }
 
 export class Guard implements SocketsObserver {
   readonly reports: RepairReports
+  readonly bent: BentSockets
   private readonly host: GuardHost
   private readonly log: Log
   private readonly watched = new Map<number, Watched>()
@@ -41,7 +39,8 @@ export class Guard implements SocketsObserver {
   constructor(host: GuardHost, log: Log) {
     this.host = host
     this.log = log
-    this.reports = new RepairReports(host.registry, log, (event) => host.publish(event))
+    this.reports = new RepairReports(host.registry, log, (event) => host.occurred(event))
+    this.bent = new BentSockets(host.sockets, host.replacements, this.reports, log)
     this.hangups = new HangupWatch((fd) => this.hungUp(fd))
     this.timers.add(setInterval(() => this.auditAll(), AUDIT_MS).unref())
   }
@@ -57,6 +56,7 @@ export class Guard implements SocketsObserver {
   closing(socket: BoundSocket): void {
     const { fd } = socket.fd
     if (this.watched.delete(fd)) this.hangups.remove(fd)
+    this.bent.forget(socket)
   }
 
   granted(name: string, lease: number): void {
@@ -94,7 +94,10 @@ export class Guard implements SocketsObserver {
   }
 
   private auditAll(): void {
-    for (const watched of [...this.watched.values()]) this.inspect(watched, 'told')
+    for (const watched of [...this.watched.values()]) {
+      this.inspect(watched, 'told')
+      if (this.bent.isLost(watched.name) && !this.isHeld(watched.name)) this.bent.bindAgain(watched)
+    }
     this.reports.tick()
   }
 
@@ -112,6 +115,7 @@ export class Guard implements SocketsObserver {
       if (watched.guarded.reopen()) this.report(watched, ['shutdown'])
       const findings = watched.guarded.inspect()
       if (findings !== undefined) this.found(watched, findings, how)
+      else this.bent.mended(watched.socket)
     } catch (error) {
       this.log.error({ err: error, name: watched.name }, 'the guard could not look at a socket')
     }
@@ -120,8 +124,12 @@ export class Guard implements SocketsObserver {
   /** A holder may turn O_NONBLOCK on, where the configuration leaves it open; then it stays on while there are holders. */
   private followNonBlocking({ name, model, guarded }: Watched): void {
     if (model.nonBlocking !== undefined || !guarded.nonBlocking) return
+    if (this.isHeld(name)) guarded.expectNonBlocking(true)
+  }
+
+  private isHeld(name: string): boolean {
     const known = this.host.registry.names.get(name)
-    if (known !== undefined && hasHolder(known)) guarded.expectNonBlocking(true)
+    return known !== undefined && hasHolder(known)
   }
 
   private found(watched: Watched, { repaired, left, listener }: Findings, how: 'told' | 'silent'): void {
@@ -129,7 +137,8 @@ export class Guard implements SocketsObserver {
     if (told.length > 0) this.report(watched, told, listener)
     else if (repaired.length > 0)
       this.log.debug({ name: watched.name, what: repaired }, 'set back after a worker’s start')
-    if (left.length > 0) this.host.replaceSocket(watched, [...left])
+    if (left.length > 0) this.bent.replace(watched, left)
+    else this.bent.mended(watched.socket)
   }
 
   /** No program shuts or connects the socket that it is about to serve: that is never a start. */

@@ -18,6 +18,8 @@ export interface Repair {
   what: readonly string[]
   /** The process that called listen() on a Unix listener. */
   by?: number
+  /** There is a new socket at the address. */
+  replaced?: true
 }
 
 const TOLD_PER_SECOND = 20
@@ -106,15 +108,13 @@ export class RepairReports {
     ]
   }
 
-  private tell({ name, address, what, by }: Repair, times: number): void {
-    const details = {
-      name,
-      address,
-      what,
-      ...(times > 1 && { times }),
-      ...(by !== undefined && { by }),
-      suspects: this.suspects(name),
-    }
+  /** Nothing can be done while a holder has it. */
+  lost(repair: Repair): void {
+    this.publish({ event: 'lost', at: Date.now(), ...repair, suspects: this.suspects(repair.name) })
+  }
+
+  private tell(repair: Repair, times: number): void {
+    const details = { ...repair, ...(times > 1 && { times }), suspects: this.suspects(repair.name) }
     this.log.warn(details, 'a holder changed the shared socket for all: repaired')
     this.publish({ event: 'repaired', at: Date.now(), ...details })
   }

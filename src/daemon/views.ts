@@ -13,8 +13,9 @@ export function nameViews(broker: Host): Promise<NameView[]> {
   }))
 }
 
-/** `repaired` goes before `idle` and `ok`, and after what else a name can be. */
+/** `lost` goes before all others; `repaired` goes before `idle` and `ok`, and after what else a name can be. */
 function repairState({ guard }: Host, { name, state }: CoreNameView): Partial<NameView> {
+  if (guard.bent.isLost(name)) return { state: 'lost' }
   const repairedAt = guard.reports.repairedAt(name)
   if (repairedAt === undefined) return {}
   return { repairedAt, ...((state === 'ok' || state === 'idle') && { state: 'repaired' }) }

@@ -19,7 +19,7 @@ export { findKeeper } from './keeper-find.ts'
 export { becomeKeeper } from './keeper-start.ts'
 export { kernelFeatures } from './kernel-features.ts'
 export { KillWatch } from './kill-watch.ts'
-export { type BoundSocket, openSocket } from './listen.ts'
+export { type BoundSocket, openSocket, unboundSocket } from './listen.ts'
 export { createMemoryFile, readWhole, writeAt } from './memory-file.ts'
 export { hasUnixDgram, notify } from './notify.ts'
 export {

@@ -195,3 +195,9 @@ export function openSocket(
     throw explained
   }
 }
+
+/** A socket of the address's kind that is bound nowhere: it keeps the place of one that cannot be had. */
+export function unboundSocket(address: Address): BoundSocket {
+  const fd = makeSocket(address, {})
+  return { fd, anchor: undefined, address, cookie: socketCookie(fd.fd), close: () => fd.close() }
+}

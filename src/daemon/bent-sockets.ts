@@ -1,0 +1,107 @@
+// What a holder did to a socket that the kernel has no way back from — a shut Unix listener, a locked filter — ends with a new
+// socket in its place. Where none can be had while a holder keeps the old one, the name is lost until it can.
+
+import { formatAddress } from '../protocol/address.ts'
+import { type BoundSocket, openSocket, openSuccessor, unboundSocket } from '../sys/index.ts'
+import type { NameModel } from './config/model.ts'
+import { optionsFor } from './config/options-for.ts'
+import type { Log } from './log.ts'
+import type { RepairReports } from './repair-reports.ts'
+import type { Replacements } from './replacements.ts'
+import type { Sockets } from './sockets.ts'
+
+export interface Bent {
+  readonly name: string
+  readonly index: number
+  readonly socket: BoundSocket
+  readonly model: NameModel
+}
+
+/** A holder that shuts each new socket as it comes costs a socket and a message so often, and no more. */
+const APART_MS = 250
+
+export class BentSockets {
+  private readonly sockets: Sockets
+  private readonly replacements: Replacements
+  private readonly reports: RepairReports
+  private readonly log: Log
+  private readonly replacedAt = new Map<string, number>()
+  /** Socket and name of those that have no successor. */
+  private readonly without = new Map<BoundSocket, string>()
+  /** Sockets that keep the place of one that was given up. */
+  private readonly stands = new WeakSet<BoundSocket>()
+
+  constructor(sockets: Sockets, replacements: Replacements, reports: RepairReports, log: Log) {
+    this.sockets = sockets
+    this.replacements = replacements
+    this.reports = reports
+    this.log = log
+  }
+
+  /** Called again each second while the socket is as it is. */
+  replace(bent: Bent, what: readonly string[]): void {
+    const { name, index, socket, model } = bent
+    const key = `${name}#${index}`
+    const now = performance.now()
+    if (now - (this.replacedAt.get(key) ?? -APART_MS) < APART_MS) return
+    this.replacedAt.set(key, now)
+    const address = formatAddress(socket.address)
+    try {
+      const { socket: next, takeOver } = openSuccessor(socket, optionsFor(model, socket.address), model.backlog)
+      takeOver()
+      this.reports.repaired({ name, address, what, replaced: true })
+      this.replacements.replace(name, index, next)
+      this.without.delete(socket)
+    } catch (error) {
+      this.fail(bent, address, what, error)
+    }
+  }
+
+  private fail({ name, socket }: Bent, address: string, what: readonly string[], error: unknown): void {
+    if (this.without.has(socket)) return
+    this.without.set(socket, name)
+    const suspects = this.reports.suspects(name)
+    this.log.error(
+      { err: error, name, address, what, suspects },
+      'lost: a holder broke the socket; end it to get the name back',
+    )
+    this.reports.lost({ name, address, what })
+  }
+
+  /**
+   * Nobody holds the name any more, each second: the old socket is given up, here and in the keeper, and its address is bound again
+   * once the kernel has let go of it.
+   */
+  bindAgain({ name, index, socket, model }: Bent): void {
+    if (!this.without.has(socket)) return
+    if (!this.stands.has(socket)) {
+      const stand = unboundSocket(socket.address)
+      this.stands.add(stand)
+      this.sockets.replace(name, index, stand).close()
+      this.without.set(stand, name)
+      return
+    }
+    try {
+      const next = openSocket(socket.address, optionsFor(model, socket.address), model.backlog)
+      this.reports.repaired({ name, address: formatAddress(next.address), what: ['shutdown'], replaced: true })
+      this.replacements.replace(name, index, next)
+    } catch (error) {
+      this.log.debug({ err: error, name }, 'still lost')
+    }
+  }
+
+  /** It is as it should be. One that only keeps a place never is. */
+  mended(socket: BoundSocket): void {
+    if (!this.stands.has(socket)) this.without.delete(socket)
+  }
+
+  /** It is closed. */
+  forget(socket: BoundSocket): void {
+    this.without.delete(socket)
+  }
+
+  isLost(name: string): boolean {
+    for (const lost of this.without.values()) if (lost === name) return true
+    return false
+  }
+}
