@@ -26,7 +26,7 @@ export async function acquire(
     try {
       return await acquireOn(connection, session, name, { ...options, wait: Math.max(0, until - performance.now()) })
     } catch (error) {
-      // A lease of a lost connection has died with it, so asking again cannot take two.
+      // A lease that hello does not list is ended when its process asks for the name again, so asking again cannot take two.
       if (!session.mayRetry(connection, error)) throw error
       if (connection.welcomed && performance.now() < until) deadline = performance.now() + session.timeout
       else if (performance.now() >= deadline) throw error
@@ -41,7 +41,8 @@ async function acquireOn(
   options: (AcquireOptions | ProgramOptions) & { wait: number },
 ): Promise<Lease> {
   const { signal } = options
-  const lineOf = ({ message }: Answer) => new LeaseLine(connection, message.lease as number, session.timeout)
+  const lineOf = ({ message }: Answer) =>
+    new LeaseLine(session, connection, { lease: message.lease as number, name: String(message.name ?? name) })
   let line: LeaseLine | undefined
   const grant = await connection.request('acquire', request(name, options), {
     signal,

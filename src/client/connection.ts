@@ -9,7 +9,7 @@ import { type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { Channel, type ChannelHandlers, type MessageInfo } from '../sys/index.ts'
 import { type Limits, watchLimits } from './abort.ts'
 import { type Answer, closeAll, type Message } from './answers.ts'
-import { connectionLost, noAnswer, refusal } from './failures.ts'
+import { brokerReplaced, connectionLost, noAnswer, refusal } from './failures.ts'
 import { InFlight } from './in-flight.ts'
 import { assertTrusted, type SocketPath } from './socket-path.ts'
 
@@ -22,6 +22,8 @@ export interface LeaseSink {
 export interface RequestOptions extends Omit<Limits, 'late'> {
   /** Takes the answer before any later packet is looked at, so that no event of a new lease is missed. */
   answered?: ((answer: Answer) => void) | undefined
+  /** The process need not stay alive for it. */
+  background?: boolean
   /** Takes the answer that comes after the caller gave up. Default: its descriptors are closed. */
   unwanted?: ((answer: Answer) => void) | undefined
 }
@@ -30,12 +32,16 @@ export interface RequestOptions extends Omit<Limits, 'late'> {
 export interface Introduction {
   client?: string | undefined
   token?: string | undefined
+  /** Leases of before that are reclaimed next. */
+  leases?: number[] | undefined
 }
 
 export class Connection {
   readonly path: string
   /** Why it is over; undefined while it lives. */
   ended: BrokerError | undefined
+  /** The broker said that another one takes its place: it is there already. */
+  replaced = false
   /** The broker has answered `hello`. */
   welcomed = false
   /** Runs once, when it is over. */
@@ -74,7 +80,7 @@ export class Connection {
 
   /** Resolves with an answer whose `ok` is true; its descriptors are the caller's. Rejects with BrokerError or the signal's reason. */
   request<O extends Op>(op: O, args: Requests[O], options: RequestOptions = {}): Promise<Answer> {
-    const { signal, timeout, answered, unwanted } = options
+    const { signal, timeout, answered, unwanted, background = false } = options
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (this.ended) return Promise.reject(this.ended)
     // A malformed request would cost the connection, and with it every lease.
@@ -99,7 +105,7 @@ export class Connection {
         this.#inFlight.abandon(id, (late) => (unwanted && !refusal(late) ? unwanted(late) : closeAll(late.fds)))
         reject(reason)
       }
-      const id = this.#inFlight.add({ answer, fail, awaited: true })
+      const id = this.#inFlight.add({ answer, fail, awaited: !background })
       const endWatch = watchLimits({ signal, timeout, late: () => noAnswer(this.path, op, timeout ?? 0) }, giveUp)
       this.#channel.send(encode({ id, op, ...args }))
     })
@@ -165,6 +171,10 @@ export class Connection {
     const { id, event, lease } = packet.message
     if (typeof id === 'number') return this.#inFlight.take(id, packet)
     if (typeof event !== 'string') throw new Error('a packet is neither an answer nor an event')
+    if (event === 'reconnect') {
+      this.replaced = true
+      return this.#end(brokerReplaced(this.path))
+    }
     const sink = this.#leases.get(lease as number)
     if (sink) return sink.onEvent(packet)
     closeAll(packet.fds)

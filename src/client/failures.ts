@@ -48,6 +48,10 @@ export function connectionLost(path: string, cause: Error | undefined): BrokerEr
   )
 }
 
+export function brokerReplaced(path: string): BrokerError {
+  return new BrokerError('CLOSED', `the broker at ${path} is replaced by another: ask again`)
+}
+
 export function noAnswer(path: string, op: string, timeout: number): BrokerError {
   const advice = 'check that it is not stopped or overloaded, or ask with a longer `timeout`'
   return new BrokerError('CLOSED', `the broker at ${path} did not answer ${op} within ${timeout} ms: ${advice}`)

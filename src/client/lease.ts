@@ -82,7 +82,11 @@ export class Lease extends LeaseEmitter {
     this.#warning = new ReadyWarning(this.name, this.readyWithin)
     if (this.#state === 'ready' || grant.notify !== undefined) this.#warning.cancel()
     this.#unreleased = unreleased.add(this)
-    line.connect({ onEvent: (event) => this.#onEvent(event), onLost: () => this.#end('lost', 'lost') })
+    line.connect({
+      onEvent: (event) => this.#onEvent(event),
+      onLost: () => this.#end('lost', 'lost'),
+      sockets: () => this.#sockets,
+    })
   }
 
   get state(): LeaseState {
@@ -203,6 +207,8 @@ export class Lease extends LeaseEmitter {
     closeAll(fds)
     if (this.#endedBy) return
     if (event === 'drain') {
+      // After a restart the broker says again what it may not have got to say before.
+      if (this.#drain?.deadline === deadline) return
       this.#state = 'draining'
       this.#warning.cancel()
       this.#drain = { reason, deadline } as LeaseDrain

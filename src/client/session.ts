@@ -8,6 +8,7 @@ import { backOff, LONGEST_DELAY } from './back-off.ts'
 import { Connection, type Introduction } from './connection.ts'
 import { awayTooLong, cannotConnect, isAway, noAnswer } from './failures.ts'
 import type { Lease } from './lease.ts'
+import { type LeaseLine, leasesAt } from './lease-line.ts'
 import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
 import { socketPath } from './socket-path.ts'
 import { SpareFd } from './spare-fd.ts'
@@ -22,6 +23,8 @@ export class Session {
   readonly spare = new SpareFd()
   /** Those not released yet. */
   readonly leases = new Set<Lease>()
+  /** Of the leases here that the broker has not been told the end of. */
+  readonly lines = new Set<LeaseLine>()
   readonly #options: ConnectOptions
   #connection: Connection | undefined
   #attempt: Promise<Connection> | undefined
@@ -71,6 +74,10 @@ export class Session {
     return error === connection.ended && connection.ended?.code === 'CLOSED' && !this.#over
   }
 
+  willReclaim(error: BrokerError): boolean {
+    return error.code === 'CLOSED' && !this.#over && this.#options.reconnect !== false
+  }
+
   /** Why nothing more can be asked. */
   get ended(): BrokerError | undefined {
     return this.#over
@@ -97,16 +104,18 @@ export class Session {
   close(): void {
     this.refuse()
     this.#connection?.close(this.#over!)
+    for (const line of this.lines) line.forget()
     this.spare.retire()
   }
 
   async #tryOnce(): Promise<Connection> {
     const delay = backOff(this.#failures)
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay))
+    // Whoever waits for the connection keeps the process alive.
+    if (delay > 0) await pause(delay)
     this.assertOpen()
     const where = socketPath(this.#options.socket)
     try {
-      const connection = Connection.open(where, introduction(this.#options))
+      const connection = Connection.open(where, introduction(this.#options, leasesAt(where.path)))
       this.spare.keep()
       this.#adopt(connection)
       return connection
@@ -123,8 +132,18 @@ export class Session {
     this.#connection = connection
     connection.onEnd = () => {
       this.#connection = undefined
-      this.#failures = performance.now() - since > LONGEST_DELAY ? 1 : this.#failures + 1
+      if (connection.replaced) this.#failures = 0
+      else this.#failures = performance.now() - since > LONGEST_DELAY ? 1 : this.#failures + 1
       if (this.#options.reconnect === false) this.#over ??= connection.ended
+      else void this.#comeBack()
+    }
+    for (const line of this.lines) line.moveTo(connection)
+  }
+
+  /** Leases are worth a connection, for as long as it takes. */
+  async #comeBack(): Promise<void> {
+    while (this.lines.size > 0 && !this.#over && !this.#connection) {
+      await this.connection({ deadline: Number.POSITIVE_INFINITY }).catch(() => pause(LONGEST_DELAY))
     }
   }
 
@@ -134,6 +153,17 @@ export class Session {
 }
 
 /** Absent keys, not undefined ones, as the types have it. */
-function introduction({ client, token = process.env['FD_BROKER_TOKEN'] || undefined }: ConnectOptions): Introduction {
-  return { ...(client !== undefined && { client }), ...(token !== undefined && { token }) }
+function introduction(
+  { client, token = process.env['FD_BROKER_TOKEN'] || undefined }: ConnectOptions,
+  leases: number[],
+): Introduction {
+  return {
+    ...(client !== undefined && { client }),
+    ...(token !== undefined && { token }),
+    ...(leases.length > 0 && { leases }),
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref())
 }

@@ -88,7 +88,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
   },
 
   answerEnded(turn, lease, { ask }) {
-    if (ask) refuse(turn, ask, 'ENDED', endedMessage(lease))
+    if (ask) refuse(turn, ask, 'ENDED', endedMessage(lease), { reason: lease.ended })
   },
 
   refuseHeld(turn, lease) {

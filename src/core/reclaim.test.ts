@@ -164,7 +164,7 @@ describe('a lease whose connection was lost in a restart', () => {
     world.pass(1_000)
     world.restart()
     world.reclaim(BACK, lease, 1)
-    expect(world.find('refuse')).toMatchObject({ code: 'ENDED', message: expect.stringContaining('not ready in time') })
+    expect(world.find('refuse')).toMatchObject({ code: 'ENDED', details: { reason: 'expired' } })
   })
 
   it('moves to the connection that reclaims it last; the first is told that it has it no more', () => {

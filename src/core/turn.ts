@@ -31,8 +31,14 @@ export function reply(turn: Turn, ask: Ask, body: Record<string, unknown>): void
   turn.effects.push({ type: 'reply', connection: ask.connection, request: ask.request, body })
 }
 
-export function refuse(turn: Turn, ask: Ask, code: ErrorCode, message: string): void {
-  turn.effects.push({ type: 'refuse', connection: ask.connection, request: ask.request, code, message })
+export function refuse(
+  turn: Turn,
+  { connection, request }: Ask,
+  code: ErrorCode,
+  message: string,
+  details?: Record<string, unknown>,
+): void {
+  turn.effects.push({ type: 'refuse', connection, request, code, message, ...(details && { details }) })
 }
 
 /** There is no such name: said to those who may list, DENIED to others. */

@@ -164,7 +164,15 @@ export type Effect =
   | ({ type: 'reclaimed' } & LeaseTerms)
   | { type: 'reply'; connection: ConnectionId; request: number; body: Record<string, unknown> }
   /** `masked`: what a peer that may not list is told instead, as DENIED, so that it learns nothing of what exists. */
-  | { type: 'refuse'; connection: ConnectionId; request: number; code: ErrorCode; message: string; masked?: string }
+  | {
+      type: 'refuse'
+      connection: ConnectionId
+      request: number
+      code: ErrorCode
+      message: string
+      masked?: string
+      details?: Record<string, unknown>
+    }
   | { type: 'tell'; connection: ConnectionId; event: LeaseNotice }
   | { type: 'publish'; event: PublishedEvent }
   /** A key that runs already is set anew. */

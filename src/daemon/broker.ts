@@ -310,11 +310,11 @@ export class Broker implements SessionHost, Host {
     }
   }
 
-  private refused({ connection, request, code, message, masked }: EffectOf<'refuse'>): void {
+  private refused({ connection, request, code, message, masked, details }: EffectOf<'refuse'>): void {
     const session = this.sessions.get(connection)
     if (session === undefined) return
     if (masked !== undefined && !this.rights.has(session, 'viewer')) return session.refuse(request, 'DENIED', masked)
-    session.refuse(request, code, message)
+    session.refuse(request, code, message, details)
   }
 
   occurred(occurrence: Occurrence): void {

@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { connect } from '../../src/client/index.ts'
-import { FakeBroker, granting } from '../support/fake-broker.ts'
+import { FakeBroker, granting, type Handler } from '../support/fake-broker.ts'
 import { ended, useSdk } from '../support/sdk.ts'
 
 const { atEnd, scratch, serve, socket } = useSdk()
@@ -27,7 +27,6 @@ describe('a broker that is away', () => {
     const broker = connect({ socket: path, timeout: 5000 })
     const listing = broker.list()
     await sleep(150)
-    const { rmSync } = await import('node:fs')
     rmSync(path)
     const fake = new FakeBroker(path, granting([]))
     atEnd(() => fake.close())
@@ -138,9 +137,24 @@ describe('a broker that misbehaves', () => {
 })
 
 describe('a lost connection', () => {
-  it('is replaced at the next request, and its leases are lost but their sockets stay open', async () => {
+  it('is replaced unasked while there is a lease, which is reclaimed and does not notice', async () => {
     const web = socket('tcp')
     const { broker, fake } = serve(granting([web]))
+    const lease = await broker.acquire('web')
+    await lease.ready()
+    lease.on('ended', ({ reason }) => expect(reason).toBe(''))
+    fake.dropConnections()
+    await expect.poll(() => fake.peers.at(-1)?.requests.map(({ op }) => op)).toEqual(['hello', 'reclaim'])
+    expect(fake.requests.slice(-2)).toMatchObject([{ leases: [lease.id] }, { lease: lease.id, name: 'web' }])
+    expect(lease.state).toBe('ready')
+    await lease.release()
+    expect(fake.requests.at(-1)).toMatchObject({ op: 'release', lease: lease.id })
+  })
+
+  it('loses its leases when the next broker does not know them; their sockets stay open', async () => {
+    const web = socket('tcp')
+    const denied = { ok: false, code: 'DENIED', message: 'no such lease' }
+    const { broker, fake } = serve(granting([web], ({ op }) => (op === 'reclaim' ? denied : undefined)))
     const lease = await broker.acquire('web')
     const reasons: string[] = []
     lease.on('ended', ({ reason }) => reasons.push(reason))
@@ -154,17 +168,82 @@ describe('a lost connection', () => {
     await lease.release()
     await lease.release()
     expect(await broker.list()).toEqual([])
-    expect(fake.peers.length).toBe(2)
+    expect(fake.requests.filter(({ op }) => op === 'release')).toEqual([])
   })
 
-  it('fails a held ready with CLOSED', async () => {
+  it('tells a lease that ended meanwhile why', async () => {
     const web = socket('tcp')
-    const { broker, fake } = serve(granting([web], undefined, ['ready']))
+    const over = { ok: false, code: 'ENDED', message: 'not ready in time', reason: 'expired' }
+    const { broker, fake } = serve(granting([web], ({ op }) => (op === 'reclaim' ? over : undefined)))
     const lease = await broker.acquire('web')
-    const readying = ended(lease.ready())
-    await expect.poll(() => fake.requests.at(-1)?.op).toBe('ready')
+    const reasons: string[] = []
+    lease.on('ended', ({ reason }) => reasons.push(reason))
     fake.dropConnections()
-    expect(await readying).toMatchObject({ code: 'CLOSED' })
+    await expect.poll(() => reasons).toEqual(['expired'])
+    expect(lease.state).toBe('ended')
+    await lease.release()
+  })
+
+  it('is replaced at once when the broker says `reconnect`', async () => {
+    const web = socket('tcp')
+    const { broker, fake } = serve(granting([web]))
+    const lease = await broker.acquire('web')
+    const [former] = fake.peers
+    former!.send({ event: 'reconnect' })
+    await expect.poll(() => fake.peers.at(-1)?.requests.map(({ op }) => op)).toEqual(['hello', 'reclaim'])
+    await expect.poll(() => fake.open.has(former!)).toBe(false)
+    await lease.release()
+  })
+
+  it('asks again for what was not answered: ready behind the reclaim, acquire with the leases listed', async () => {
+    const web = socket('tcp')
+    const silent = ['ready', 'acquire']
+    let connections = 0
+    const { broker, fake } = serve((request, peer) => {
+      if (request.op === 'hello') connections++
+      const first = connections === 1 && silent.includes(request.op) && request.id > 2
+      return first ? undefined : granting([web])(request, peer)
+    })
+    const lease = await broker.acquire('web')
+    const ready = lease.ready()
+    const other = broker.acquire('web')
+    await expect.poll(() => fake.requests.length).toBe(4)
+    fake.dropConnections()
+    expect(await ready).toEqual({ state: 'ready', promoted: true })
+    const second = await other
+    const asked = fake.peers[1]!.requests
+    expect(asked.map(({ op }) => op).slice(0, 2)).toEqual(['hello', 'reclaim'])
+    expect(asked.map(({ op }) => op).sort()).toEqual(['acquire', 'hello', 'ready', 'reclaim'])
+    expect(asked[0]).toMatchObject({ leases: [lease.id] })
+    await Promise.all([lease.release(), second.release()])
+  })
+
+  it('puts a release off until the broker is back, and does not wait for that', async () => {
+    const web = socket('tcp')
+    const { broker, fake, restart } = restartable(granting([web]))
+    const lease = await broker.acquire('web')
+    fake.close()
+    await lease.release()
+    const next = restart()
+    await expect.poll(() => next.requests.map(({ op }) => op)).toEqual(['hello', 'reclaim', 'release'])
+  })
+
+  it('asks for the sockets when they are others than before', async () => {
+    const [web, successor] = [socket('tcp'), socket('tcp')]
+    const { broker, fake } = serve(
+      granting(
+        [web],
+        (request, peer) => {
+          if (request.op === 'reclaim') return { sockets: [successor.description] }
+          if (request.op === 'sockets') peer.grant(request, [successor])
+          return undefined
+        },
+        ['sockets'],
+      ),
+    )
+    const lease = await broker.acquire('web')
+    fake.dropConnections()
+    await expect.poll(() => lease.sockets).toEqual([successor.description])
     await lease.release()
   })
 
@@ -177,6 +256,20 @@ describe('a lost connection', () => {
     expect(fake.peers.length).toBe(1)
   })
 })
+
+/** A broker that goes away with its socket path, and comes again. */
+function restartable(handler: Handler) {
+  const fake = new FakeBroker(scratch.at('control.sock'), handler)
+  const broker = connect({ socket: fake.path })
+  atEnd(() => broker.close())
+  const restart = () => {
+    rmSync(fake.path)
+    const next = new FakeBroker(fake.path, handler)
+    atEnd(() => next.close())
+    return next
+  }
+  return { broker, fake, restart }
+}
 
 it('does not believe a socket file of somebody else’s unless it was named', async () => {
   const { assertTrusted } = await import('../../src/client/socket-path.ts')
