@@ -240,15 +240,19 @@ export interface Addon {
 /** From src/sys and from dist/sys alike, the package's root is two up. */
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
 
+/** The shipped ones are for Linux on x64 and arm64, with glibc or musl; another is built where the package lies. */
+function missingAddon({ message }: Error): string {
+  const build = `cd ${packageRoot} && npx --yes node-gyp rebuild`
+  const reason = message.split('\n')[0]
+  return `fd-broker: no native addon loads on ${process.platform}-${process.arch} (${reason}). Build it (needs gcc, make, python3): ${build}`
+}
+
 function load(): Addon {
   const require = createRequire(import.meta.url)
   try {
     return require('node-gyp-build')(packageRoot) as Addon
   } catch (cause) {
-    const where = `${process.platform}-${process.arch}`
-    throw new Error(`fd-broker has no native addon for ${where} in ${packageRoot}; build it there: npm run build`, {
-      cause,
-    })
+    throw new Error(missingAddon(cause as Error), { cause })
   }
 }
 

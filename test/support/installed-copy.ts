@@ -23,7 +23,7 @@ function makeCopy(): string {
   // For all tests of the file, so not among what each of them must have removed.
   const copy = mkdtempSync(join(dirname(tmpdir()), 'fd-broker-copy-'))
   for (const part of BUILT) cpSync(join(ROOT, part), join(copy, part), { recursive: true })
-  for (const [name, directory] of dependencies(ROOT)) {
+  for (const [name, directory] of dependencies(ROOT, true)) {
     cpSync(directory, join(copy, 'node_modules', name), { recursive: true, dereference: true })
   }
   // Whatever umask the checkout was made with.
@@ -36,14 +36,18 @@ interface Manifest {
   optionalDependencies?: Record<string, string>
 }
 
-/** What the package needs at run time, by name, with where it is. */
-function dependencies(directory: string, found = new Map<string, string>()): Map<string, string> {
+/** What the package cannot do without, by name, with where it is. */
+export function runtimeDependencies(directory: string): Map<string, string> {
+  return dependencies(directory, false)
+}
+
+function dependencies(directory: string, optional: boolean, found = new Map<string, string>()): Map<string, string> {
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest
-  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
+  for (const name of Object.keys({ ...manifest.dependencies, ...(optional && manifest.optionalDependencies) })) {
     const at = locate(directory, name)
     if (at === undefined || found.has(name)) continue
     found.set(name, at)
-    dependencies(at, found)
+    dependencies(at, optional, found)
   }
   return found
 }

@@ -1,0 +1,54 @@
+// What is published, installed in an empty directory and used. `scripts/test-node --package VERSION…` does the same under other
+// versions of Node.js and npm.
+
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Packed, packDependencies, packPackage } from '../support/packed.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+let directory: string
+let packed: Packed
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'fd-broker-pack-'))
+  packed = packPackage(directory)
+}, 300_000)
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>
+  gypfile: boolean
+}
+
+describe('the tarball', () => {
+  it('is at most 1 MB', () => {
+    expect(packed.bytes).toBeLessThan(1024 * 1024)
+  })
+
+  it('has what runs, what it can be built from and what is read, and no test', () => {
+    const here = `prebuilds/linux-${process.arch}`
+    for (const file of ['dist/cli/fd-broker', 'dist/client/index.d.ts', 'binding.gyp', 'native/scm.c', 'README.md'])
+      expect(packed.files).toContain(file)
+    expect(packed.files).toContain(`${here}/fd-broker.napi.glibc.node`)
+    expect(packed.files).toContain(`${here}/fd-broker-keeper`)
+    expect(packed.files.filter((file) => /test|^src\/|^bench\/|^scripts\/|\.map$/.test(file))).toEqual([])
+  })
+
+  it('runs nothing when it is installed', () => {
+    expect(manifest.gypfile).toBe(false)
+    for (const script of ['preinstall', 'install', 'postinstall']) expect(manifest.scripts).not.toHaveProperty(script)
+  })
+
+  it('is installed in an empty directory without scripts, and serves, takes over, and says how to build a missing addon', {
+    timeout: 300_000,
+  }, async () => {
+    const tarballs = [packed.tarball, ...packDependencies(directory)]
+    const { stdout } = await run(join(ROOT, 'scripts/try-package'), tarballs, { cwd: directory, timeout: 290_000 })
+    expect(stdout).toContain('installed, served, took over')
+  })
+})
