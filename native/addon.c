@@ -233,6 +233,21 @@ static napi_value js_send(napi_env env, napi_callback_info info)
   return addon_number(env, scm_send(fd, bytes, length, fds, count, NULL, 0));
 }
 
+/* sendSockets(fd, bytes, fds, cookies): nothing is sent unless each descriptor is the socket with its cookie. */
+static napi_value js_send_sockets(napi_env env, napi_callback_info info)
+{
+  napi_value values[4];
+  int32_t fd, *fds;
+  void *bytes, *cookies;
+  size_t length, count;
+  if (!addon_args(env, info, values, 4) || !addon_int(env, values[0], &fd) ||
+      !addon_bytes(env, values[1], &bytes, &length) || !take_fds(env, values[2], &fds, &count) ||
+      !addon_words(env, values[3], napi_biguint64_array, count, &cookies))
+    return NULL;
+  int status = scm_check(fds, cookies, count);
+  return addon_number(env, status < 0 ? status : scm_send(fd, bytes, length, fds, count, NULL, 0));
+}
+
 static napi_value js_send_to(napi_env env, napi_callback_info info)
 {
   napi_value values[6];
@@ -297,6 +312,7 @@ NAPI_MODULE_INIT()
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
     {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"peer", js_peer}, {"recv", js_recv}, {"send", js_send},
+    {"sendSockets", js_send_sockets},
     {"sendTo", js_send_to}, {"unixDiag", js_unix_diag}, {"strerror", js_strerror},
     {"privilegesPrepare", js_privileges_prepare}, {"privilegesSettle", js_privileges_settle},
   };

@@ -67,6 +67,17 @@ int scm_recv(int fd, void *bytes, size_t length, struct scm_meta *meta)
   return (int)received;
 }
 
+int scm_check(const int32_t *fds, const uint64_t *cookies, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    uint64_t cookie;
+    socklen_t length = sizeof cookie;
+    if (getsockopt(fds[i], SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 || cookie != cookies[i])
+      return -ESTALE;
+  }
+  return 0;
+}
+
 int scm_send(int fd, const void *bytes, size_t length, const int32_t *fds, size_t nfds,
              const struct sockaddr *to, socklen_t to_length)
 {

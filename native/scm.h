@@ -19,6 +19,12 @@ struct scm_meta {
   int32_t fds[SCM_FDS_MAX];
 };
 
+/*
+ * 0 when each descriptor is the socket that has this SO_COOKIE, else -ESTALE: a number that was closed and given again names what
+ * was never meant for the receiver.
+ */
+int scm_check(const int32_t *fds, const uint64_t *cookies, size_t count);
+
 /* Each returns the number of bytes, or -errno. */
 int scm_recv(int fd, void *bytes, size_t length, struct scm_meta *meta);
 int scm_send(int fd, const void *bytes, size_t length, const int32_t *fds, size_t nfds,

@@ -301,10 +301,12 @@ export class Broker implements SessionHost, Host {
     try {
       const bound = lease === undefined ? {} : this.processBound.granted(lease)
       const sockets = this.sockets.descriptions(name)
-      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.fds(name))
+      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.lent(name))
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
-      this.log.warn({ err: error, name, pid: session.peer.pid }, 'descriptors could not be sent')
+      const details = { err: error, name, pid: session.peer.pid }
+      if (error.code === 'ESTALE') this.log.fatal(details, 'a descriptor is not the socket that it should be: not sent')
+      else this.log.warn(details, 'descriptors could not be sent')
       if (lease !== undefined) this.step({ type: 'undelivered', lease })
       session.refuse(id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
     }

@@ -11,9 +11,16 @@ const STALL_MS = 5000
 const QUICK_RETRIES = 8
 const RETRY_MAX_MS = 32
 
+/** Descriptors that stay their owner's, and the SO_COOKIE of the socket that each is to be. */
+export interface Lent {
+  readonly fds: readonly number[]
+  readonly cookies: BigUint64Array
+}
+
 interface Held {
   bytes: Uint8Array
   fds: readonly OwnedFd[]
+  cookies: BigUint64Array
 }
 
 export class Outbox {
@@ -29,11 +36,11 @@ export class Outbox {
     this.channel = channel
   }
 
-  send(bytes: Uint8Array, fds?: readonly number[]): void {
-    if (fds === undefined || fds.length === 0) return this.channel.send(bytes)
-    if (this.held.length === 0 && this.clear()) return this.transmit(bytes, fds)
+  send(bytes: Uint8Array, lent?: Lent): void {
+    if (lent === undefined || lent.fds.length === 0) return this.channel.send(bytes)
+    if (this.held.length === 0 && this.clear()) return this.transmit(bytes, lent)
     if (this.held.length === 0) this.heldSince = performance.now()
-    this.held.push({ bytes: Uint8Array.from(bytes), fds: dupAll(fds) })
+    this.held.push({ bytes: Uint8Array.from(bytes), fds: dupAll(lent.fds), cookies: lent.cookies })
     if (this.held.length > 1) return
     // Back-pressure: a peer that pipelines acquires is read again once it has taken what it got.
     this.channel.pauseReading()
@@ -44,8 +51,8 @@ export class Outbox {
     return !this.descriptorsSent || (this.channel.queuedBytes === 0 && this.channel.unreadBytes() === 0)
   }
 
-  private transmit(bytes: Uint8Array, fds: readonly number[]): void {
-    this.channel.send(bytes, fds)
+  private transmit(bytes: Uint8Array, { fds, cookies }: Lent): void {
+    this.channel.send(bytes, fds, cookies)
     this.descriptorsSent = true
   }
 
@@ -64,10 +71,7 @@ export class Outbox {
     this.heldSince = performance.now()
     this.retries = 0
     try {
-      this.transmit(
-        next.bytes,
-        next.fds.map((fd) => fd.fd),
-      )
+      this.transmit(next.bytes, { fds: next.fds.map((fd) => fd.fd), cookies: next.cookies })
     } catch {
       // The peer refuses descriptors (EPERM) or is going: a peer that cannot be answered is of no use.
       this.channel.close()

@@ -5,6 +5,7 @@ import type { CoreEvent } from '../core/types.ts'
 import type { BoundSocket } from '../sys/index.ts'
 import { LeavingSockets } from './leaving-sockets.ts'
 import type { Log } from './log.ts'
+import type { Lent } from './outbox.ts'
 import type { Session } from './session.ts'
 import type { Sockets } from './sockets.ts'
 
@@ -47,19 +48,19 @@ export class Replacements {
     const found = this.host.registry.names.get(name)
     if (found === undefined) return
     const sockets = this.host.sockets.descriptions(name)
-    const fds = this.host.sockets.fds(name)
+    const lent = this.host.sockets.lent(name)
     for (const { id, state, asked } of leasesOf(found)) {
       if (state === 'draining') continue
-      if (asked.bind === 'process' || !this.tell(asked.connection, { event: 'replaced', lease: id, sockets }, fds))
+      if (asked.bind === 'process' || !this.tell(asked.connection, { event: 'replaced', lease: id, sockets }, lent))
         this.host.step({ type: 'drain', target: { lease: id } })
     }
   }
 
-  private tell(connection: number, event: Record<string, unknown>, fds: readonly number[]): boolean {
+  private tell(connection: number, event: Record<string, unknown>, lent: Lent): boolean {
     const session = this.host.sessions.get(connection)
     if (session === undefined) return false
     try {
-      session.tellList(event, 'sockets', fds)
+      session.tellList(event, 'sockets', lent)
       return true
     } catch (error) {
       this.log.warn(

@@ -7,7 +7,7 @@ import { encode, encodeInSteps, encodeParts } from '../protocol/encode.ts'
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts'
 import { IN_FLIGHT_MAX, REQUEST_MAX } from '../protocol/limits.ts'
 import { Channel, type Credentials, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
-import { Outbox } from './outbox.ts'
+import { type Lent, Outbox } from './outbox.ts'
 import { inSlices } from './slices.ts'
 
 export interface SessionHost {
@@ -93,11 +93,11 @@ export class Session {
     this.outbox.send(encode({ id, ok: true, ...body }))
   }
 
-  /** An answer whose array `key` may need several packets. `fds`: one descriptor per entry, lent until this returns. */
-  answerList(id: number, body: Record<string, unknown>, key: string, fds?: readonly number[]): void {
+  /** An answer whose array `key` may need several packets. `lent`: one descriptor per entry, until this returns. */
+  answerList(id: number, body: Record<string, unknown>, key: string, lent?: Lent): void {
     this.inFlight.delete(id)
-    for (const part of encodeParts({ id, ok: true, ...body }, key, fds !== undefined)) {
-      this.outbox.send(part.bytes, fds?.slice(part.from, part.to))
+    for (const part of encodeParts({ id, ok: true, ...body }, key, lent !== undefined)) {
+      this.outbox.send(part.bytes, lent && sliceOf(lent, part))
     }
   }
 
@@ -117,8 +117,8 @@ export class Session {
   }
 
   /** An event with descriptors, as answerList(): one for each entry of the array `key`, lent until this returns. */
-  tellList(event: Record<string, unknown>, key: string, fds: readonly number[]): void {
-    for (const part of encodeParts(event, key, true)) this.outbox.send(part.bytes, fds.slice(part.from, part.to))
+  tellList(event: Record<string, unknown>, key: string, lent: Lent): void {
+    for (const part of encodeParts(event, key, true)) this.outbox.send(part.bytes, sliceOf(lent, part))
   }
 
   tell(event: object): void {
@@ -164,4 +164,8 @@ export class Session {
  */
 function isSame(sender: Credentials | undefined, { pid, uid, gid }: Peer): boolean {
   return sender !== undefined && sender.pid === pid && sender.uid === uid && sender.gid === gid
+}
+
+function sliceOf({ fds, cookies }: Lent, { from, to }: { from: number; to: number }): Lent {
+  return { fds: fds.slice(from, to), cookies: cookies.subarray(from, to) }
 }

@@ -6,11 +6,13 @@ import { adoptSocket, type BoundSocket, inodeOf, openSocket, setNonBlocking, soc
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
+import type { Lent } from './outbox.ts'
 
 interface Owned {
   model: NameModel
   sockets: readonly BoundSocket[]
   descriptions: readonly SocketDescription[]
+  cookies: BigUint64Array
 }
 
 /** Who wants to know which sockets there are. */
@@ -64,13 +66,15 @@ export class Sockets {
     return this.names.get(name)?.descriptions ?? []
   }
 
-  /** The broker's own descriptors, in the order of `descriptions`; lent for one sendmsg. */
-  fds(name: string): number[] {
-    return this.names.get(name)?.sockets.map((socket) => socket.fd.fd) ?? []
+  /** The broker's own descriptors, in the order of `descriptions`, for one sendmsg; and what the kernel is to say of each then. */
+  lent(name: string): Lent {
+    const owned = this.names.get(name)
+    if (owned === undefined) return { fds: [], cookies: new BigUint64Array() }
+    return { fds: owned.sockets.map((socket) => socket.fd.fd), cookies: owned.cookies }
   }
 
   inodes(name: string): number[] {
-    return this.fds(name).flatMap((fd) => inodeOf(fd) ?? [])
+    return this.lent(name).fds.flatMap((fd) => inodeOf(fd) ?? [])
   }
 
   /** The name of every socket, by its inode; of one name only. */
@@ -101,7 +105,7 @@ export class Sockets {
     const old = owned?.sockets[index]
     if (old === undefined) throw new Error(`${name} has no socket ${index}`)
     const sockets = owned!.sockets.with(index, next)
-    this.names.set(name, { model: owned!.model, sockets, descriptions: describe(owned!.model, sockets) })
+    this.names.set(name, ownedOf(owned!.model, sockets))
     keep(this.kept, socketKey(name, index), next)
     this.observer?.closing(old)
     this.observer?.opened(name, index, next, owned!.model)
@@ -144,7 +148,12 @@ function openName(model: NameModel, kept: KeptDescriptors): Owned {
     }
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
   }
-  return { model, sockets, descriptions: describe(model, sockets) }
+  return ownedOf(model, sockets)
+}
+
+function ownedOf(model: NameModel, sockets: readonly BoundSocket[]): Owned {
+  const cookies = BigUint64Array.from(sockets, ({ cookie }) => BigInt(`0x${cookie}`))
+  return { model, sockets, descriptions: describe(model, sockets), cookies }
 }
 
 function describe({ backlog }: NameModel, sockets: readonly BoundSocket[]): SocketDescription[] {

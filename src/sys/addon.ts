@@ -193,6 +193,8 @@ export interface Addon {
   /** Fills `meta` with [flags, nfds, pid, uid, gid, fd…]. */
   recv(fd: number, bytes: Uint8Array, limit: number, meta: Int32Array): number
   send(fd: number, bytes: Uint8Array, fds: Int32Array | null): number
+  /** As send(), once each descriptor has been found to be the socket with this SO_COOKIE; else -ESTALE. */
+  sendSockets(fd: number, bytes: Uint8Array, fds: Int32Array, cookies: BigUint64Array): number
   sendTo(fd: number, bytes: Uint8Array, fds: Int32Array | null, family: number, text: string, port: number): number
   notifyStart(): NotifyThread | number
   /** Readable while there are datagrams to take. Never the caller's to close. */

@@ -53,6 +53,10 @@ function lend(fds: readonly number[]): Int32Array {
   return fds.length === 1 ? lentOne : lent.subarray(0, fds.length)
 }
 
+function transmit(fd: number, bytes: Uint8Array, fds: Int32Array | null, cookies: BigUint64Array | undefined): number {
+  return fds && cookies ? addon.sendSockets(fd, bytes, fds, cookies) : addon.send(fd, bytes, fds)
+}
+
 function waits(errno: number): boolean {
   return errno === EAGAIN || errno === EINTR || retriable.has(errno)
 }
@@ -126,16 +130,17 @@ export class Channel {
 
   /**
    * Sends now, or queues a copy (bytes and descriptors) while the peer does not read. Does nothing once the connection is
-   * over: `close` tells. Throws when the kernel refuses the message itself, as with EPERM: the peer takes no descriptors.
+   * over: `close` tells. Throws when the kernel refuses the message itself, as with EPERM: the peer takes no descriptors. With
+   * `cookies`, one for each descriptor, throws ESTALE instead of sending one that is not the socket with that SO_COOKIE.
    */
-  send(bytes: Uint8Array, fds: readonly number[] = []): void {
+  send(bytes: Uint8Array, fds: readonly number[] = [], cookies?: BigUint64Array): void {
     if (this.closed || this.#broken) return
     const numbers = fds.length > 0 ? lend(fds) : null
     if (this.#queue.head) {
-      this.#queue.add(bytes, numbers)
+      this.#queue.add(bytes, numbers, cookies)
       return
     }
-    const errno = -addon.send(this.fd, bytes, numbers)
+    const errno = -transmit(this.fd, bytes, numbers, cookies)
     if (errno <= 0) return
     if (peerGone.has(errno)) {
       this.#finishReading(new SystemError(errno, 'sendmsg'))
@@ -143,7 +148,7 @@ export class Channel {
     }
     if (!waits(errno)) throw new SystemError(errno, 'sendmsg')
     this.#lastProgress = performance.now()
-    this.#queue.add(bytes, numbers)
+    this.#queue.add(bytes, numbers, cookies)
     if (retriable.has(errno)) this.#retryLater()
     this.#watch()
   }
@@ -248,7 +253,7 @@ export class Channel {
 
   #flush(): void {
     for (let head = this.#queue.head; head && !this.closed; head = this.#queue.head) {
-      const errno = -addon.send(this.fd, head.bytes, head.fds)
+      const errno = -transmit(this.fd, head.bytes, head.fds, head.cookies)
       if (peerGone.has(errno)) this.#finishReading(new SystemError(errno, 'sendmsg'))
       if (retriable.has(errno)) this.#retryLater()
       if (waits(errno) || this.#broken) return

@@ -3,11 +3,12 @@ import { dupAll, type OwnedFd } from './owned-fd.ts'
 export interface QueuedMessage {
   bytes: Uint8Array
   fds: Int32Array | null
+  cookies: BigUint64Array | undefined
 }
 
 /** Messages that the kernel did not take yet, with bytes and descriptors of their own. */
 export class SendQueue {
-  #messages: { bytes: Uint8Array; owned: OwnedFd[]; fds: Int32Array | null }[] = []
+  #messages: (QueuedMessage & { owned: OwnedFd[] })[] = []
   #bytes = 0
 
   get head(): QueuedMessage | undefined {
@@ -18,10 +19,10 @@ export class SendQueue {
     return this.#bytes
   }
 
-  add(bytes: Uint8Array, fds: Int32Array | null): void {
+  add(bytes: Uint8Array, fds: Int32Array | null, cookies: BigUint64Array | undefined): void {
     const owned = dupAll(fds ?? [])
     const numbers = fds && Int32Array.from(owned, (fd) => fd.fd)
-    this.#messages.push({ bytes: Uint8Array.from(bytes), owned, fds: numbers })
+    this.#messages.push({ bytes: Uint8Array.from(bytes), owned, fds: numbers, cookies })
     this.#bytes += bytes.length
   }
 
