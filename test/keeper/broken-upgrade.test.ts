@@ -47,6 +47,12 @@ it.each<[string, (copy: string) => void, RegExp]>([
     /that is not for me/,
   ],
   [
+    'reads another version of the state',
+    (copy) =>
+      install(copy, 'dist/daemon/state/format.js', (text) => text.replace('STATE_VERSION = 1', 'STATE_VERSION = 2')),
+    /is of version 1, and this program reads version 2/,
+  ],
+  [
     'dies between frozen and ready',
     atReady("process.kill(process.pid, 'SIGKILL')"),
     /was ended by signal 9 before it was ready/,

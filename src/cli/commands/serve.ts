@@ -7,7 +7,7 @@ import { Keeping } from '../../daemon/keeping.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
-import { warmUp } from '../../daemon/warm-up.ts'
+import { warmUp, warmUpBeside } from '../../daemon/warm-up.ts'
 import type { Keeper } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../exit.ts'
@@ -57,12 +57,15 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
     return EXIT_USAGE
   }
   keepHeapSmall()
-  warmUp()
+  // Clients of a broker that died wait for this one.
+  if (keeper?.hello.role !== 'again') warmUp()
   const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
   try {
     for (const warning of result.warnings) output.log.warn(formatFault(warning))
     const keeping = keeper && new Keeping(keeper, env.signals, output.log)
-    return await serve(result.config, output.log, env.signals, keeping)
+    const serving = serve(result.config, output.log, env.signals, keeping)
+    if (keeper?.hello.role === 'again') warmUpBeside()
+    return await serving
   } catch (error) {
     output.log.debug({ err: error }, 'where it failed')
     output.log.fatal(`cannot start: ${(error as Error).message}`)
