@@ -12,9 +12,17 @@
 /* Room for 253 descriptors and a ucred, and for a pidfd, a security label and a timestamp that an option may add. */
 #define CONTROL_SIZE 4096
 
-static void take_fds(struct scm_meta *meta, const struct cmsghdr *header)
+/* Bytes of a control message's data that are really there, whatever its own length says. */
+static size_t data_length(const struct msghdr *message, const struct cmsghdr *header)
 {
-  size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  size_t room = (size_t)((const char *)message->msg_control + message->msg_controllen - (const char *)header);
+  size_t length = header->cmsg_len < room ? header->cmsg_len : room;
+  return length < CMSG_LEN(0) ? 0 : length - CMSG_LEN(0);
+}
+
+static void take_fds(struct scm_meta *meta, const struct cmsghdr *header, size_t length)
+{
+  size_t count = length / sizeof(int);
   for (size_t i = 0; i < count; i++) {
     int fd;
     memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
@@ -25,10 +33,10 @@ static void take_fds(struct scm_meta *meta, const struct cmsghdr *header)
   }
 }
 
-static void take_credentials(struct scm_meta *meta, const struct cmsghdr *header)
+static void take_credentials(struct scm_meta *meta, const struct cmsghdr *header, size_t length)
 {
   struct ucred credentials;
-  if (header->cmsg_len < CMSG_LEN(sizeof credentials))
+  if (length < sizeof credentials)
     return;
   memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
   meta->flags |= SCM_HAS_CREDENTIALS;
@@ -60,9 +68,9 @@ int scm_recv(int fd, void *bytes, size_t length, struct scm_meta *meta)
     if (header->cmsg_level != SOL_SOCKET)
       continue;
     if (header->cmsg_type == SCM_RIGHTS || header->cmsg_type == SCM_PIDFD)
-      take_fds(meta, header);
+      take_fds(meta, header, data_length(&message, header));
     else if (header->cmsg_type == SCM_CREDENTIALS)
-      take_credentials(meta, header);
+      take_credentials(meta, header, data_length(&message, header));
   }
   return (int)received;
 }

@@ -8,13 +8,18 @@ import { expect } from 'vitest'
 import { temporaryDirectory } from './daemon.ts'
 
 /** Runs a script of bench/ with `--json`; expects the status, and that it leaves nothing behind. Returns its figures. */
-export async function runBench<T>(script: string, args: readonly string[] = [], status = 0): Promise<T> {
+export async function runBench<T>(
+  script: string,
+  args: readonly string[] = [],
+  status = 0,
+  timeout = 80_000,
+): Promise<T> {
   const directory = temporaryDirectory()
   const file = resolve(import.meta.dirname, '../../bench', script)
   const child = spawn(process.execPath, [file, '--json', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: directory },
-    timeout: 80_000,
+    timeout,
   })
   const ended = new Promise<number | null>((done) => child.once('exit', done))
   const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)])

@@ -1,0 +1,85 @@
+// npm run soak -- --minutes N --seed S [--rate R] [--json]: a broker under its keeper, workers, a steady load of new connections, and at
+// random (but the same for the same seed) takeovers, stops, kills of workers and of the broker, freezes and floods. Ends with one table.
+// Exits 1 when a connection failed that no killed worker had accepted.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { failed, startLoad } from '../handover/load.mjs'
+import { randomFrom, readOptions } from '../handover/options.mjs'
+import { choose, EVENTS } from './chaos.mjs'
+import { percentile, Samples } from './samples.mjs'
+import { Stage } from './stage.mjs'
+
+const { minutes, seed, rate, json } = readOptions({ minutes: 1, rate: 100 })
+const random = randomFrom(seed)
+const stage = new Stage()
+const samples = new Samples()
+const figures = { events: {}, kills: [] }
+let over = false
+
+process.once('SIGINT', () => stage.close().then(() => process.exit(130)))
+
+async function watch() {
+  while (!over) {
+    const asked = performance.now()
+    const { pid } = await stage.client.stats()
+    samples.add(pid, performance.now() - asked)
+    await sleep(100)
+  }
+}
+
+async function disturb() {
+  while (!over) {
+    const name = choose(random)
+    figures.events[name] = (figures.events[name] ?? 0) + 1
+    await EVENTS[name].run(stage, random, figures)
+    await sleep(random() * 1000)
+  }
+}
+
+/** What a killed worker had accepted ends with it: no broker can change that. */
+const CUT_WITHIN_MS = 1000
+const cutByKill = ({ at, took }) =>
+  figures.kills.some((kill) => kill >= at - 1 && kill <= at + took + 1 && at + took - kill < CUT_WITHIN_MS)
+
+try {
+  await stage.open()
+  await stage.startWorker()
+  await stage.startWorker()
+  const load = startLoad(stage.port, rate)
+  const running = [watch(), disturb()]
+  await sleep(minutes * 60_000)
+  over = true
+  await Promise.all(running)
+  const requests = await load.stop()
+  const errors = failed(requests)
+  const cut = errors.filter((request) => request.error !== 'ECONNREFUSED' && cutByKill(request))
+  const round = (value) => (value === null ? null : Math.round(value * 100) / 100)
+  const result = {
+    minutes,
+    seed,
+    connections: requests.length,
+    failed: errors.length - cut.length,
+    errors: [...new Set(errors.filter((request) => !cut.includes(request)).map(({ error }) => error))],
+    cutByKilledWorkers: cut.length,
+    slowestMs: round(Math.max(...requests.map(({ took }) => took))),
+    events: figures.events,
+    brokers: samples.brokers,
+    answerP50Ms: round(percentile(samples.answers, 0.5)),
+    answerP99Ms: round(percentile(samples.answers, 0.99)),
+    rssKiB: samples.last('rss'),
+    rssKiBPerMinute: round(samples.slope('rss')),
+    fds: samples.last('fds'),
+    fdsPerMinute: round(samples.slope('fds')),
+  }
+  if (json) console.log(JSON.stringify(result))
+  else
+    console.table(
+      Object.fromEntries(
+        Object.entries(result).map(([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : value]),
+      ),
+    )
+  process.exitCode = result.failed > 0 ? 1 : 0
+} finally {
+  over = true
+  await stage.close()
+}
