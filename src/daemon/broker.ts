@@ -23,6 +23,7 @@ import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
+import { configRecord } from './state/remembered-config.ts'
 import { type Resuming, resume } from './state/resume.ts'
 import { StateLog } from './state/state-log.ts'
 import { Timers } from './timers.ts'
@@ -95,6 +96,7 @@ export class Broker implements SessionHost, Host {
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
     this.begin = () => {
       resume(this.resuming(), restored, past, config.broker.reclaimTimeout)
+      this.state.append([configRecord(config)])
       this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
       this.processes.reportDead()
     }

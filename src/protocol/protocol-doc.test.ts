@@ -28,12 +28,15 @@ const GRANT = {
 const REQUESTS = {
   'hello-request': { id: 1, op: 'hello', version: 1, client: 'demo' },
   'acquire-request': { id: 2, op: 'acquire', name: 'web' },
+  'reclaim-hello': { id: 1, op: 'hello', version: 1, leases: [17] },
+  'reclaim-request': { id: 2, op: 'reclaim', lease: 17, name: 'web' },
   'refusal-request': { id: 3, op: 'acquire', name: 'db' },
 }
 
 const SENT_BY_BROKER = {
   'hello-answer': { id: 1, ok: true, version: 1, broker: 'fd-broker/0.1.0', pid: 4242, features: [] },
   'acquire-answer': { id: 2, ok: true, ...GRANT },
+  'reclaim-answer': { id: 2, ok: true, ...GRANT, state: 'ready' },
   refusal: { id: 3, ok: false, code: 'DENIED', message: 'not allowed' },
   'drain-event': { event: 'drain', lease: 17, reason: 'takeover', deadline: DEADLINE },
   'malformed-answer': { id: 4, ok: false, code: 'PROTOCOL', message: 'malformed packet: it holds an extension type' },

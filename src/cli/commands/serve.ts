@@ -7,6 +7,7 @@ import { Keeping } from '../../daemon/keeping.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
+import { rememberedConfig } from '../../daemon/state/remembered-config.ts'
 import { warmUp, warmUpBeside } from '../../daemon/warm-up.ts'
 import type { Keeper } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
@@ -49,7 +50,9 @@ async function start(options: ServeOptions, env: Env): Promise<number> {
 }
 
 async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, keeper?: Keeper): Promise<number> {
-  const result = readConfig(file ?? defaultConfigPath(env.uid, env.variables), systemConfigEnv(env.variables))
+  const path = file ?? defaultConfigPath(env.uid, env.variables)
+  const system = systemConfigEnv(env.variables)
+  const result = (keeper && rememberedConfig(keeper, system)) ?? readConfig(path, system)
   if ('faults' in result) {
     const faults = formatFaults(result.faults)
     env.stderr.write(`${faults}\n`)

@@ -41,7 +41,7 @@ export const BROKER_KEYS = {
   reclaim_timeout: key(duration({ min: 0, max: LONGEST_MS, why: LONGEST_WHY }), {
     default: '"10s"',
     example: '"30s"',
-    doc: 'after a restart of the broker, a lease that its holder has not reclaimed by then has died (checked, but without effect in this version)',
+    doc: 'after a restart of the broker, a lease that its holder has not reclaimed by then has died',
   }),
   max_connections_per_uid: key(count({ min: 1, max: 65_536, why: 'each is a descriptor of the broker' }), {
     default: '1024',

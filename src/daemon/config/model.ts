@@ -9,6 +9,7 @@ import type { Tokens } from './build-tokens.ts'
 export interface Config {
   /** The path as it was given. */
   file: string
+  text: string
   broker: BrokerModel
   names: Map<string, NameModel>
   tokens: Tokens

@@ -58,7 +58,7 @@ export function parseConfig(text: string, file: string, env: ConfigEnv): ConfigR
       severity: 'warning',
       message: 'has no names, so workers have nothing to ask for; add [sockets.NAME]',
     })
-  return { config: { file, broker, names, tokens }, warnings }
+  return { config: { file, text, broker, names, tokens }, warnings }
 }
 
 const ROOT = ['broker', 'sockets', 'tokens']
