@@ -20,6 +20,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   pause: async () => (await import('./commands/pause.ts')).addPause,
   resume: async () => (await import('./commands/resume.ts')).addResume,
   upgrade: async () => (await import('./commands/upgrade.ts')).addUpgrade,
+  reload: async () => (await import('./commands/reload.ts')).addReload,
+  shutdown: async () => (await import('./commands/shutdown.ts')).addShutdown,
   exec: async () => (await import('./commands/exec.ts')).addExec,
   completion: async () => (await import('./commands/completion.ts')).addCompletion,
   'complete-names': async () => (await import('./commands/complete-names.ts')).addCompleteNames,

@@ -1,6 +1,6 @@
 // The client of a broker.
 
-import type { HolderView, NameView } from '../protocol/messages.ts'
+import type { HolderView, NameView, ReloadChanges } from '../protocol/messages.ts'
 import { within } from './abort.ts'
 import { acquire } from './acquire.ts'
 import { type BrokerEvent, EventFeed } from './events.ts'
@@ -14,6 +14,7 @@ import type {
   HistoryOptions,
   HoldersOptions,
   PauseOptions,
+  ReloadOptions,
 } from './options.ts'
 import { Session } from './session.ts'
 
@@ -120,6 +121,21 @@ export class Broker {
     const connection = await this.#session.connection({ deadline: performance.now() + this.#session.timeout, signal })
     const { message } = await connection.request('upgrade', {}, { signal, timeout: UPGRADE_PATIENCE })
     return { from: message.from, to: message.to } as Upgraded
+  }
+
+  /**
+   * Reads the broker's config file again, and applies it or, with `dryRun`, says what that would change. Rejects with INVALID and every
+   * fault of a faulty file, SYSTEM where a socket could not be opened or changed; nothing has changed then. For admins.
+   */
+  async reload({ dryRun = false, ...options }: ReloadOptions = {}): Promise<ReloadChanges> {
+    const { message } = await this.#session.ask('reload', dryRun ? { dryRun } : {}, options)
+    const { id: _id, ok: _ok, part: _part, parts: _parts, ...changes } = message
+    return changes as unknown as ReloadChanges
+  }
+
+  /** Asks every holder to drain, and the broker to end when they have gone or drain_timeout is over. Resolves at once. For admins. */
+  async shutdown(options: Abortable = {}): Promise<void> {
+    await this.#session.ask('shutdown', {}, options)
   }
 
   /** Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once.

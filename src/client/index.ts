@@ -7,6 +7,7 @@ export type {
   HolderView,
   LeaseView,
   NameView,
+  ReloadChanges,
   SocketDescription,
   SocketFigures,
   UndeclaredView,
@@ -25,6 +26,7 @@ export type {
   HistoryOptions,
   HoldersOptions,
   PauseOptions,
+  ReloadOptions,
 } from './options.ts'
 export type { ServeEnd, ServeOptions, ServeResult } from './serving.ts'
 export type { Broker }

@@ -76,4 +76,9 @@ export interface PauseOptions extends Abortable {
   drain?: boolean | undefined
 }
 
+export interface ReloadOptions extends Abortable {
+  /** Changes nothing. Default false. */
+  dryRun?: boolean | undefined
+}
+
 export const DEFAULT_TIMEOUT = 10_000

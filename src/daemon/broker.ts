@@ -14,6 +14,7 @@ import type { Counters, Host, Introduction } from './host.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { NameCounters } from './name-counters.ts'
+import type { Operator } from './operator.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
@@ -53,6 +54,7 @@ export class Broker implements SessionHost, Host {
   readonly rights: Rights
   readonly replacements: Replacements
   readonly guard: Guard
+  operator!: Operator
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
@@ -142,10 +144,15 @@ export class Broker implements SessionHost, Host {
     clearTimeout(session.helloTimer)
     if (token === undefined) return
     session.token = hashToken(token)
+    this.judge(session)
+  }
+
+  /** Whether it is an admin now: rules and what it brings have changed. */
+  judge(session: Session): void {
     session.admin = this.rights.isAdmin(session)
-    if (!session.admin || !session.counted) return
-    session.counted = false
-    this.quotas.disconnected(session.peer.uid)
+    if (session.admin === !session.counted) return
+    if (session.admin) this.quotas.disconnected(session.peer.uid)
+    session.counted = !session.admin && this.quotas.connected(session.peer.uid)
   }
 
   request(session: Session, id: number, body: Record<string, unknown>, floats: readonly string[]): void {
@@ -277,7 +284,7 @@ export class Broker implements SessionHost, Host {
       case 'watch-closely':
         return this.processes.watchClosely(effect.process)
       case 'retire':
-        return this.sockets.close(effect.name)
+        return this.replacements.retire(effect.name)
     }
   }
 

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../protocol/errors.ts'
 import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import type { NameCounters } from './name-counters.ts'
+import type { Operator } from './operator.ts'
 import type { ProcessBound } from './process-bound.ts'
 import type { Processes } from './processes.ts'
 import type { Rights } from './rights.ts'
@@ -35,6 +36,7 @@ export interface Host {
   readonly users: UserNames
   readonly rights: Rights
   readonly guard: Guard
+  readonly operator: Operator
   readonly sessions: ReadonlyMap<number, Session>
   /** Connections that asked for events. */
   readonly subscribers: Set<Session>

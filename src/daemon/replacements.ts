@@ -56,6 +56,13 @@ export class Replacements {
     }
   }
 
+  /** A removed name has no holder any more: its sockets end, for whoever has a copy too. */
+  retire(name: string): void {
+    const dropped = this.host.sockets.figures(name).reduce((sum, { queue }) => sum + (queue ?? 0), 0)
+    this.log.info({ name, dropped }, 'removed name closed')
+    this.host.sockets.end(name)
+  }
+
   private tell(connection: number, event: Record<string, unknown>, lent: Lent): boolean {
     const session = this.host.sessions.get(connection)
     if (session === undefined) return false

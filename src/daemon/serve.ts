@@ -17,20 +17,28 @@ import type { Keeping } from './keeping.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { keptNotifyNames } from './process-bound.ts'
+import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts'
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
 import { readState } from './state/read-state.ts'
 import { Upgrade } from './upgrade.ts'
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
-export async function serve(config: Config, log: Log, direct: Signals, keeping?: Keeping): Promise<number> {
+export async function serve(
+  config: Config,
+  read: ReadConfig,
+  log: Log,
+  direct: Signals,
+  keeping?: Keeping,
+): Promise<number> {
   const early: StopSignal[] = []
-  const stop = { act: (signal: StopSignal): void => void early.push(signal) }
+  const stop: Stop = { act: (signal) => void early.push(signal), stopping: false }
+  let hangup = () => log.warn('SIGHUP: the broker is starting, and reads its config just now')
   const signals = keeping?.signals ?? direct
   // Before anything is made: a signal during the start waits for its end, and then undoes it as at any other time.
   const undo = [
     signals.onStop((signal) => stop.act(signal)),
-    signals.onHangup(() => log.warn('SIGHUP: reload is not in this version; restart the broker for a new config')),
+    signals.onHangup(() => hangup()),
     signals.onDebug(() => log.warn('SIGUSR1: ignored; it would open a debugger to every user of this host')),
   ]
   // Nothing is the candidate's to undo: another broker serves, with these very sockets and paths.
@@ -51,6 +59,12 @@ export async function serve(config: Config, log: Log, direct: Signals, keeping?:
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log, { kept, folded })
     undo.push(() => broker.close())
+    const reloader = new Reloader(broker, read, log)
+    broker.operator = {
+      reload: (how) => telling(() => reloader.run(how), how.dryRun),
+      shutdown: () => stop.stopping || stop.act('SIGINT'),
+    }
+    hangup = () => void broker.operator.reload({ dryRun: false })
     const listener = openControl(config, kept, (fd) => broker.accept(fd), log)
     undo.push(() => {
       listener.removePath()
@@ -92,10 +106,27 @@ function announce(config: Config, sockets: Sockets, log: Log): void {
   notify(`READY=1\nSTATUS=${config.names.size} names`)
 }
 
+/** The service manager waits for READY=1 (systemd.service(5), Type=notify-reload). */
+function telling(reload: () => ReloadResult, silent: boolean): ReloadResult {
+  if (silent) return reload()
+  notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
+  try {
+    return reload()
+  } finally {
+    notify('READY=1')
+  }
+}
+
+interface Stop {
+  act(signal: StopSignal): void
+  stopping: boolean
+}
+
 /** The first signal drains the holders and waits for them; the second ends at once. */
-function untilStopped(broker: Broker, log: Log, stop: { act(signal: StopSignal): void }): Promise<number> {
+function untilStopped(broker: Broker, log: Log, stop: Stop): Promise<number> {
   return new Promise((resolve) => {
     stop.act = (signal) => {
+      stop.stopping = true
       broker.upgrade?.giveUp('BUSY', 'the broker was told to stop')
       log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')
       notify('STOPPING=1')

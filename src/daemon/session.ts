@@ -4,6 +4,7 @@
 import type { ConnectionId, ProcessKey } from '../core/types.ts'
 import { decodeRequest } from '../protocol/decode.ts'
 import { encode, encodeInSteps, encodeParts } from '../protocol/encode.ts'
+import { encodeLists } from '../protocol/encode-lists.ts'
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts'
 import { IN_FLIGHT_MAX, REQUEST_MAX } from '../protocol/limits.ts'
 import { Channel, type Credentials, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
@@ -107,6 +108,12 @@ export class Session {
       if (bytes !== undefined && !this.closed) this.outbox.send(bytes)
     })
     this.inFlight.delete(id)
+  }
+
+  /** An answer of several lists, in as many packets as it takes. */
+  answerLists(id: number, lists: Record<string, readonly unknown[]>): void {
+    this.inFlight.delete(id)
+    for (const bytes of encodeLists({ id, ok: true }, lists)) this.outbox.send(bytes)
   }
 
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {

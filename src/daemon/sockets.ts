@@ -2,7 +2,15 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import { adoptSocket, type BoundSocket, inodeOf, openSocket, setNonBlocking, socketFigures } from '../sys/index.ts'
+import {
+  adoptSocket,
+  type BoundSocket,
+  endListener,
+  inodeOf,
+  openSocket,
+  setNonBlocking,
+  socketFigures,
+} from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
@@ -112,6 +120,41 @@ export class Sockets {
     return old
   }
 
+  /** Every name's sockets now, in the order of its addresses. */
+  current(): ReadonlyMap<string, Pick<Owned, 'model' | 'sockets'>> {
+    return new Map(this.names)
+  }
+
+  /** Other sockets, or other settings, for a name that may be new. Those that it had and has no more are the caller's. */
+  update(name: string, model: NameModel, sockets: readonly BoundSocket[]): void {
+    const before = this.names.get(name)?.sockets ?? []
+    for (const socket of before) this.observer?.closing(socket)
+    this.names.set(name, ownedOf(model, sockets))
+    this.tellOpened(name)
+    for (const [index, socket] of sockets.entries()) {
+      if (before[index] !== socket) keep(this.kept, socketKey(name, index), socket)
+    }
+    for (let index = sockets.length; index < before.length; index++) unkeep(this.kept, socketKey(name, index))
+  }
+
+  /** A name does not have this one any more, which is the caller's from now on. */
+  release(name: string, socket: BoundSocket): void {
+    const owned = this.names.get(name)
+    if (owned?.sockets.includes(socket)) {
+      const sockets = owned.sockets.filter((each) => each !== socket)
+      this.update(name, { ...owned.model, addresses: addressesOf(owned, sockets) }, sockets)
+    }
+  }
+
+  /** Closes a name's sockets, also for holders that have them still. */
+  end(name: string): void {
+    for (const socket of this.names.get(name)?.sockets ?? []) {
+      this.observer?.closing(socket)
+      if (listens(socket.address)) endListener(socket.fd.fd)
+    }
+    this.close(name)
+  }
+
   close(name: string): void {
     for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries()) {
       unkeep(this.kept, socketKey(name, index))
@@ -125,6 +168,8 @@ export class Sockets {
     for (const name of [...this.names.keys()]) this.close(name)
   }
 }
+
+const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
 /** Where the store keeps socket `index` of a name. No name has a `#`. */
 export function socketKey(name: string, index: number): string {
@@ -156,6 +201,10 @@ function ownedOf(model: NameModel, sockets: readonly BoundSocket[]): Owned {
   return { model, sockets, descriptions: describe(model, sockets), cookies }
 }
 
+function addressesOf({ model, sockets }: Owned, kept: readonly BoundSocket[]): Address[] {
+  return model.addresses.filter((_, index) => kept.includes(sockets[index]!))
+}
+
 function describe({ backlog }: NameModel, sockets: readonly BoundSocket[]): SocketDescription[] {
   return sockets.map(({ address, cookie }) => ({
     type: address.type,
@@ -172,6 +221,7 @@ function anchorKey(key: string): string {
 function keep({ store }: KeptDescriptors, key: string, { fd, anchor }: BoundSocket): void {
   store.put(key, [fd.fd])
   if (anchor !== undefined) store.put(anchorKey(key), [anchor.fd])
+  else store.delete(anchorKey(key))
 }
 
 function unkeep({ store }: KeptDescriptors, key: string): void {

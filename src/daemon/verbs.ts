@@ -6,6 +6,7 @@ import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
 import { didYouMean } from '../protocol/suggest.ts'
 import { VERSION } from '../protocol/version.ts'
+import { formatFault } from './config/fault.ts'
 import { holderViews } from './holders.ts'
 import type { Host } from './host.ts'
 import type { Right } from './rights.ts'
@@ -27,6 +28,8 @@ export const FEATURES: readonly string[] = [
   'upgrade',
   'bind-process',
   'reclaim',
+  'reload',
+  'shutdown',
 ]
 
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
@@ -83,6 +86,20 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
     handle: (broker, session, id, { name }) =>
       broker.step({ type: 'resume', connection: session.id, request: id, name }),
   },
+  reload: { right: 'admin', handle: reload },
+  shutdown: {
+    right: 'admin',
+    handle(broker, session, id) {
+      session.answer(id, {})
+      broker.operator.shutdown()
+    },
+  },
+}
+
+function reload(broker: Host, session: Session, id: number, { dryRun = false }: Requests['reload']): void {
+  const result = broker.operator.reload({ dryRun })
+  if ('code' in result) return session.refuse(id, result.code, result.message)
+  session.answerLists(id, { ...result.changes, warnings: result.warnings.map(formatFault) })
 }
 
 function upgrade(broker: Host, session: Session, id: number): void {

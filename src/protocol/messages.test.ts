@@ -73,7 +73,7 @@ const EXPECTED: Record<string, Verb> = {
   drain: { name: 'name', lease: 'lease', timeout: 'milliseconds' },
   pause: { name: 'name!', drain: 'boolean' },
   resume: { name: 'name!' },
-  reload: {},
+  reload: { dryRun: 'boolean' },
   upgrade: {},
   shutdown: {},
 }

@@ -43,7 +43,7 @@ export interface Requests {
   drain: { name?: string; lease?: number; timeout?: number }
   pause: { name: string; drain?: boolean }
   resume: { name: string }
-  reload: Record<never, never>
+  reload: { dryRun?: boolean }
   upgrade: Record<never, never>
   shutdown: Record<never, never>
 }
@@ -117,6 +117,18 @@ export interface UndeclaredView extends HolderProcess {
 }
 
 export type HolderView = LeaseView | UndeclaredView
+
+/** What a reload changes; names as the new configuration has them. */
+export interface ReloadChanges {
+  added: string[]
+  removed: string[]
+  /** With the keys that differ. */
+  changed: { name: string; keys: string[] }[]
+  unchanged: string[]
+  /** Keys of [broker] that differ, and `tokens`. */
+  broker: string[]
+  warnings: string[]
+}
 
 /** Says what a value must be, or undefined when it is that. */
 type Check = (value: unknown) => string | undefined
@@ -204,7 +216,7 @@ export const VERBS: { readonly [O in Op]: { readonly [K in keyof Requests[O]]-?:
   },
   pause: { name: { check: name, required: true }, drain: { check: boolean } },
   resume: { name: { check: name, required: true } },
-  reload: {},
+  reload: { dryRun: { check: boolean } },
   upgrade: {},
   shutdown: {},
 }

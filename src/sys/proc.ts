@@ -47,3 +47,9 @@ export function readProcess(pid: number): ProcessStatus | undefined {
   if (stat === undefined || status === undefined) return undefined
   return { uid: parseUid(status), gid: parseGid(status), startTime: parseStartTime(stat) }
 }
+
+/** Whether there is no such process any more; a zombie has ended. */
+export function isGone(pid: number): boolean {
+  const stat = readText(`/proc/${pid}/stat`)
+  return stat === undefined || /^\d+ \(.*\) Z/s.test(stat)
+}

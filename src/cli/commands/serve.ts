@@ -52,7 +52,9 @@ async function start(options: ServeOptions, env: Env): Promise<number> {
 async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, keeper?: Keeper): Promise<number> {
   const path = file ?? defaultConfigPath(env.uid, env.variables)
   const system = systemConfigEnv(env.variables)
-  const result = (keeper && rememberedConfig(keeper, system)) ?? readConfig(path, system)
+  // Accounts are looked up anew each time; the uid stays that of the start, whatever user the broker becomes.
+  const read = () => readConfig(path, { ...systemConfigEnv(env.variables), uid: system.uid })
+  const result = (keeper && rememberedConfig(keeper, system)) ?? read()
   if ('faults' in result) {
     const faults = formatFaults(result.faults)
     env.stderr.write(`${faults}\n`)
@@ -66,7 +68,7 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
   try {
     for (const warning of result.warnings) output.log.warn(formatFault(warning))
     const keeping = keeper && new Keeping(keeper, env.signals, output.log)
-    const serving = serve(result.config, output.log, env.signals, keeping)
+    const serving = serve(result.config, read, output.log, env.signals, keeping)
     if (keeper?.hello.role === 'again') warmUpBeside()
     return await serving
   } catch (error) {
@@ -80,6 +82,7 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
 }
 
 const HELP = `
+SIGHUP reloads the config, as \`fd-broker reload\` does.
 SIGTERM or SIGINT asks the holders to drain and waits for them, at most drain_timeout; a second one ends at once.
 
 Examples:

@@ -1,0 +1,22 @@
+// A new configuration takes the place of the one in force, for all who have it.
+
+import type { CoreEvent } from '../core/types.ts'
+import type { Config } from './config/model.ts'
+import type { Session } from './session.ts'
+
+export interface ConfiguredHost {
+  readonly config: Config
+  readonly sessions: ReadonlyMap<number, Session>
+  /** Looks again at what a connection may do. */
+  judge(session: Session): void
+  step(event: CoreEvent): void
+}
+
+export function applyConfig(host: ConfiguredHost, next: Config): void {
+  const { config } = host
+  Object.assign(config.broker, next.broker)
+  config.names = next.names
+  config.tokens = next.tokens
+  for (const session of host.sessions.values()) host.judge(session)
+  host.step({ type: 'configure', names: [...next.names.values()].map(({ core }) => core) })
+}

@@ -1,0 +1,152 @@
+// The sockets that a new configuration needs: which stay, which change, which are new. All that is new is opened here; nothing that
+// serves is touched before the plan is carried out.
+
+import { formatAddress } from '../../protocol/address.ts'
+import { type BoundSocket, openSocket, openSuccessor, type Successor } from '../../sys/index.ts'
+import type { NameModel } from '../config/model.ts'
+import { optionsFor } from '../config/options-for.ts'
+import { changeLive, needsNewSocket, type Settings } from './live-changes.ts'
+
+/** A name's sockets now, in the order of `model.addresses`. */
+export interface Current {
+  model: NameModel
+  sockets: readonly BoundSocket[]
+}
+
+export interface Leaving {
+  name: string
+  socket: BoundSocket
+  replaced: boolean
+}
+
+interface Entry {
+  name: string
+  address: string
+  settings: Settings
+  socket: BoundSocket
+  taken: boolean
+}
+
+export class SocketPlan {
+  /** What each name has afterwards. */
+  readonly names = new Map<string, { model: NameModel; sockets: BoundSocket[] }>()
+  private readonly entries: Entry[]
+  private readonly fresh: BoundSocket[] = []
+  private readonly successors: { successor: Successor; entry: Entry }[] = []
+  private readonly live: { entry: Entry; next: Settings }[] = []
+  private readonly undo: (() => void)[] = []
+
+  constructor(current: ReadonlyMap<string, Current>) {
+    this.entries = [...current].flatMap(([name, { model, sockets }]) =>
+      sockets.map((socket, at) => ({
+        name,
+        address: formatAddress(model.addresses[at]!),
+        settings: settingsOf(model, at),
+        socket,
+        taken: false,
+      })),
+    )
+  }
+
+  /** Opens what the names need. On a failure everything opened is closed, and the error names the name. */
+  open(models: readonly NameModel[]): void {
+    const opened = models.map((model) => ({
+      model,
+      sockets: new Array<BoundSocket | undefined>(model.addresses.length),
+    }))
+    try {
+      for (const { model, sockets } of opened) this.keep(model, sockets)
+      for (const { model, sockets } of opened) this.openMissing(model, sockets)
+    } catch (error) {
+      this.discard()
+      throw error
+    }
+    for (const { model, sockets } of opened)
+      this.names.set(model.core.name, { model, sockets: sockets as BoundSocket[] })
+  }
+
+  /** Its own socket of the same address, as it is or with other options. */
+  private keep(model: NameModel, sockets: (BoundSocket | undefined)[]): void {
+    for (const [at, address] of model.addresses.entries()) {
+      const entry = this.take((each) => each.name === model.core.name && each.address === formatAddress(address))
+      if (entry === undefined) continue
+      const next = settingsOf(model, at)
+      if (needsNewSocket(entry.settings, next)) sockets[at] = this.succeed(model, entry, next)
+      else {
+        this.live.push({ entry, next })
+        sockets[at] = entry.socket
+      }
+    }
+  }
+
+  private openMissing(model: NameModel, sockets: (BoundSocket | undefined)[]): void {
+    for (const [at, address] of model.addresses.entries()) {
+      if (sockets[at] !== undefined) continue
+      const next = settingsOf(model, at)
+      // An address that another name gives up is never free in between.
+      const former = this.take((each) => formatAddress(each.socket.address) === formatAddress(address))
+      sockets[at] = former === undefined ? this.openNew(model, at, next) : this.succeed(model, former, next)
+    }
+  }
+
+  private openNew(model: NameModel, at: number, { options, backlog }: Settings): BoundSocket {
+    const socket = explained(model, () => openSocket(model.addresses[at]!, options, backlog))
+    this.fresh.push(socket)
+    return socket
+  }
+
+  private succeed(model: NameModel, entry: Entry, { options, backlog }: Settings): BoundSocket {
+    const successor = explained(model, () => openSuccessor(entry.socket, options, backlog))
+    this.successors.push({ successor, entry })
+    return successor.socket
+  }
+
+  private take(wanted: (entry: Entry) => boolean): Entry | undefined {
+    const entry = this.entries.find((each) => !each.taken && wanted(each))
+    if (entry !== undefined) entry.taken = true
+    return entry
+  }
+
+  /** The last step that may fail; `also` belongs to it. Throws with everything as it was, and all that was opened closed. */
+  change(also: () => void, undoAlso: () => void): void {
+    try {
+      also()
+      this.undo.push(undoAlso)
+      for (const { entry, next } of this.live) {
+        const undo = explainedName(entry.name, () => changeLive(entry.socket, entry.settings, next))
+        if (undo !== undefined) this.undo.push(undo)
+      }
+      for (const { successor } of this.successors) successor.takeOver()
+    } catch (error) {
+      for (const undo of this.undo.reverse()) undo()
+      this.discard()
+      throw error
+    }
+  }
+
+  /** What no name has any more, of those that are still configured; a removed name keeps its own until it has drained. */
+  leaving(): Leaving[] {
+    const replaced = this.successors.map(({ entry: { name, socket } }) => ({ name, socket, replaced: true }))
+    const removed = this.entries.filter(({ taken, name }) => !taken && this.names.has(name))
+    return [...replaced, ...removed.map(({ name, socket }) => ({ name, socket, replaced: false }))]
+  }
+
+  private discard(): void {
+    for (const { successor } of this.successors) successor.socket.close()
+    for (const socket of this.fresh) socket.close()
+  }
+}
+
+function settingsOf(model: NameModel, at: number): Settings {
+  return { options: optionsFor(model, model.addresses[at]!), backlog: model.backlog }
+}
+
+const explained = <T>(model: NameModel, act: () => T): T => explainedName(model.core.name, act)
+
+function explainedName<T>(name: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    throw new Error(`[sockets.${name}]: ${(error as Error).message}`, { cause: error })
+  }
+}

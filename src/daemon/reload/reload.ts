@@ -1,0 +1,132 @@
+// A reload: read, compare, open what is new, and only when nothing can fail any more change what serves.
+
+import { chmodSync } from 'node:fs'
+import { hasHolder, type Registry } from '../../core/registry.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+import { applyConfig, type ConfiguredHost } from '../apply-config.ts'
+import { type Fault, formatFaults } from '../config/fault.ts'
+import type { Config, NameModel } from '../config/model.ts'
+import type { ConfigResult } from '../config/read-config.ts'
+import type { Occurrence } from '../history.ts'
+import type { Log } from '../log.ts'
+import type { Replacements } from '../replacements.ts'
+import type { Sockets } from '../sockets.ts'
+import { type Changes, diffConfig, restartKeys } from './diff-config.ts'
+import { SocketPlan } from './plan-sockets.ts'
+
+export type ReloadResult =
+  | { changes: Changes; warnings: readonly Fault[] }
+  | { code: ErrorCode; message: string; faults: readonly Fault[] }
+
+/** What a reload changes of the broker. */
+export interface ReloadHost extends ConfiguredHost {
+  readonly registry: Registry
+  readonly sockets: Sockets
+  readonly replacements: Replacements
+  occurred(occurrence: Occurrence): void
+}
+
+/** Reads the file again. */
+export type ReadConfig = () => ConfigResult
+
+export class Reloader {
+  private readonly broker: ReloadHost
+  private readonly read: ReadConfig
+  private readonly log: Log
+
+  constructor(broker: ReloadHost, read: ReadConfig, log: Log) {
+    this.broker = broker
+    this.read = read
+    this.log = log
+  }
+
+  /** A refusal has changed nothing. */
+  run({ dryRun }: { dryRun: boolean }): ReloadResult {
+    const result = this.attempt(dryRun)
+    if ('code' in result)
+      this.log.error({ code: result.code }, `reload refused, nothing has changed: ${result.message}`)
+    return result
+  }
+
+  private attempt(dryRun: boolean): ReloadResult {
+    const read = this.read()
+    if ('faults' in read) return refusal(read.faults)
+    const { config } = this.broker
+    const changes = diffConfig(config, read.config)
+    const fixed = restartKeys(changes).map((key) => ({ file: config.file, key, message: RESTART }))
+    if (fixed.length > 0) return refusal(fixed)
+    if (dryRun) return { changes, warnings: read.warnings }
+    const plan = new SocketPlan(this.broker.sockets.current())
+    const { control, controlMode } = config.broker
+    try {
+      plan.open(this.namesToOpen(changes, read.config))
+      plan.change(
+        () => chmodSync(control, read.config.broker.controlMode),
+        () => chmodSync(control, controlMode),
+      )
+    } catch (error) {
+      return { code: 'SYSTEM', message: (error as Error).message, faults: [] }
+    }
+    this.commit(changes, read.config, plan)
+    return { changes, warnings: read.warnings }
+  }
+
+  /** A name that was removed and has not drained yet is the same name when it comes back, and its options may differ. */
+  private namesToOpen({ added, changed }: Changes, next: Config): NameModel[] {
+    return [...added, ...changed.map(({ name }) => name)].map((name) => next.names.get(name)!)
+  }
+
+  private commit(changes: Changes, next: Config, plan: SocketPlan): void {
+    const { broker } = this
+    const before = broker.sockets.current()
+    const resocketed = [...plan.names].filter(([name, { sockets }]) => !sameSockets(before.get(name)?.sockets, sockets))
+    for (const [name, { model, sockets }] of plan.names) broker.sockets.update(name, model, sockets)
+    const leaving = plan.leaving()
+    for (const { name, socket } of leaving) broker.sockets.release(name, socket)
+    for (const old of leaving) broker.replacements.leave(old.name, [old])
+    applyConfig(broker, next)
+    for (const [name] of resocketed) if (!changes.added.includes(name)) broker.replacements.tellHolders(name)
+    for (const { name } of changes.changed) this.settle(name)
+    broker.occurred(reloadEvent(changes))
+  }
+
+  /** Status flags of a name without holders are as configured. */
+  private settle(name: string): void {
+    const found = this.broker.registry.names.get(name)
+    if (found !== undefined && !hasHolder(found)) this.broker.sockets.rest(name)
+  }
+}
+
+const RESTART = 'cannot change while the broker runs: restart the broker, or set it back'
+
+/** A refusal has to fit one packet. */
+const LINES_MAX = 100
+const MESSAGE_MAX = 10_000
+
+function refusal(faults: readonly Fault[]): ReloadResult {
+  const lines = formatFaults(faults).split('\n')
+  const more =
+    lines.length > LINES_MAX ? [`and ${lines.length - LINES_MAX} lines more: \`fd-broker check\` shows all`] : []
+  return { code: 'INVALID', message: [...lines.slice(0, LINES_MAX), ...more].join('\n').slice(0, MESSAGE_MAX), faults }
+}
+
+function sameSockets(before: readonly object[] | undefined, after: readonly object[]): boolean {
+  return before?.length === after.length && after.every((socket, at) => socket === before[at])
+}
+
+/** An event has to fit one packet. */
+const LISTED_MAX = 64
+
+function reloadEvent({ added, removed, changed, unchanged, broker }: Changes) {
+  const cut = (names: readonly string[]) => names.slice(0, LISTED_MAX)
+  return {
+    event: 'reload',
+    at: Date.now(),
+    added: cut(added),
+    removed: cut(removed),
+    changed: changed.slice(0, LISTED_MAX),
+    unchanged: cut(unchanged),
+    broker,
+    counts: { added: added.length, removed: removed.length, changed: changed.length, unchanged: unchanged.length },
+  }
+}
