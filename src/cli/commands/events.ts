@@ -38,4 +38,4 @@ Times are UTC. With --json, one object a line, as docs/protocol.md gives them.
 
 Examples:
   fd-broker events
-  fd-broker events --name web --json | jq -c '{event, pid}'`
+  fd-broker events --name web --json | jq --unbuffered -c '{event, pid}'`
