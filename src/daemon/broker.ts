@@ -109,8 +109,8 @@ export class Broker implements SessionHost, Host {
     return { registry, processes, processBound, quotas, state, log, perform: (effect) => this.perform(effect) }
   }
 
-  /** A new control connection. */
-  accept(fd: OwnedFd): void {
+  /** A new control connection; `greeted`: one that a former broker has answered `hello`. */
+  accept(fd: OwnedFd, greeted = false): void {
     const peer = this.identify(fd)
     if (peer === undefined) return
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
@@ -121,6 +121,8 @@ export class Broker implements SessionHost, Host {
       this.log.warn({ uid: peer.uid, pid: peer.pid }, 'connection closed: max_connections_per_uid')
       return session.close()
     }
+    session.greeted = greeted
+    if (greeted) return
     session.helloTimer = setTimeout(() => {
       this.log.warn({ pid: peer.pid, uid: peer.uid }, 'connection closed: no hello within hello_timeout')
       session.close()

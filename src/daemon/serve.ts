@@ -16,6 +16,7 @@ import { giveUpRoot } from './give-up-root.ts'
 import type { Keeping } from './keeping.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
+import { OpenConnections } from './open-connections.ts'
 import { keptNotifyNames } from './process-bound.ts'
 import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts'
 import type { Signals, StopSignal } from './signals.ts'
@@ -79,6 +80,8 @@ export async function serve(
     giveUpRoot(config, log, [...path.made, notifyDirectory(config)])
     if (givesWay()) await keeping!.takenOver()
     broker.begin()
+    const connections = new OpenConnections(broker, kept)
+    if (keeping) connections.takeOver(keeping.keeper.hello.lastPid)
     const dropped = kept.dropRest()
     if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')
     listener.resume()
@@ -87,7 +90,7 @@ export async function serve(
     const stopped = untilStopped(broker, log, stop)
     for (const signal of early) stop.act(signal)
     const status = keeping
-      ? await Promise.race([stopped, untilReplaced(broker, listener, keeping, log)])
+      ? await Promise.race([stopped, untilReplaced({ broker, listener, connections, keeping }, log)])
       : await stopped
     replaced = status === 'replaced'
     if (status === 'replaced') return 0
@@ -144,20 +147,29 @@ function untilStopped(broker: Broker, log: Log, stop: Stop): Promise<number> {
   })
 }
 
+interface Replaceable {
+  broker: Broker
+  listener: ControlListener
+  connections: OpenConnections
+  keeping: Keeping
+}
+
 /** Resolves once an upgrade has put another broker in place of this one, whose clients have been told. */
-function untilReplaced(broker: Broker, listener: ControlListener, keeping: Keeping, log: Log): Promise<'replaced'> {
+function untilReplaced({ broker, listener, connections, keeping }: Replaceable, log: Log): Promise<'replaced'> {
   return new Promise((resolve) => {
     const host = {
       freeze: () => {
         listener.pause()
         broker.freeze()
+        connections.share()
       },
       thaw: () => {
+        connections.unshare()
         broker.thaw()
         listener.resume()
       },
       retire: () => {
-        for (const session of [...broker.sessions.values()]) session.farewell({ event: 'reconnect' })
+        connections.leave()
         resolve('replaced')
       },
     }

@@ -150,9 +150,22 @@ export class Session {
     this.channel.resumeReading()
   }
 
-  /** The last word to a peer that is to connect again. */
-  farewell(event: object): void {
+  /** Nothing of it is known but whether it said hello, and nothing is due to it. */
+  get isPlain(): boolean {
+    const { token, reclaims, inFlight, channel, closed } = this
+    const idle = inFlight.size === 0 && channel.queuedBytes === 0
+    return !closed && !channel.closed && idle && token === undefined && reclaims.length === 0
+  }
+
+  get fd(): number {
+    return this.channel.fd
+  }
+
+  /** The last word to a peer that is to connect again. `end` may end the connection itself, of which others have copies. */
+  farewell(event: object, end: () => void): void {
+    if (this.channel.closed) return
     this.tell(event)
+    end()
     this.channel.discardAndClose()
   }
 

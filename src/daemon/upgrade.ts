@@ -79,6 +79,7 @@ export class Upgrade {
     if (attempt.why) return
     attempt.to = { pid, version }
     attempt.frozen = true
+    this.log.info({ pid, version }, 'upgrade: the new broker is loaded; this one stops')
     this.host.freeze()
     this.keeping.keeper.frozen()
     const late = () => this.giveUp('TIMEOUT', `the new broker had not taken over within ${FROZEN_MS} ms, and was ended`)

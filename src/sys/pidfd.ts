@@ -1,6 +1,6 @@
 import { constants as os } from 'node:os'
 import { addon } from './addon.ts'
-import type { OwnedFd } from './owned-fd.ts'
+import { OwnedFd } from './owned-fd.ts'
 import { Poll, READABLE } from './poll.ts'
 import { check } from './system-error.ts'
 
@@ -45,4 +45,15 @@ export class ProcessWatch {
     this.#poll.close()
     this.#pidfd.close()
   }
+}
+
+/** Calls back once that process has ended, at once if it is not there. Keeps no process alive. */
+export function watchProcess(pid: number, onExit: () => void): void {
+  const pidfd = addon.pidfdOpen(pid)
+  if (pidfd < 0) return onExit()
+  const watch = new ProcessWatch(new OwnedFd(pidfd), () => {
+    watch.close()
+    onExit()
+  })
+  watch.unref()
 }
