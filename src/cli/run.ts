@@ -12,13 +12,19 @@ import { readTokenFile } from './token-file.ts'
 /** Runs one command line; resolves to its exit status. Never throws. */
 export async function run(argv: readonly string[], env: Env): Promise<number> {
   try {
-    const chosen = commandOf(argv)
-    const program = await buildProgram(env, chosen === undefined ? Object.keys(COMMANDS) : [chosen])
+    const program = await buildProgram(env, neededFor(argv))
     await program.parseAsync(argv, { from: 'user' })
     return 0
   } catch (error) {
     return report(error, env)
   }
+}
+
+/** The version needs no command, help and mistakes all of them. */
+function neededFor(argv: readonly string[]): string[] {
+  if (argv[0] === '-V' || argv[0] === '--version') return []
+  const chosen = commandOf(argv)
+  return chosen === undefined ? Object.keys(COMMANDS) : [chosen]
 }
 
 /** The program with these of its commands. */

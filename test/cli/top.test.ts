@@ -40,7 +40,7 @@ describe('the window', () => {
   it('shows names, holders and events as they happen, and takes keys', async () => {
     const daemon = await startDaemon({ sockets: NAMES })
     const window = top(daemon)
-    const first = await window.shows(/2 names.*0\/0 ready/)
+    const first = await window.shows(/2 names · sort: config · 0\/0 ready/)
     expect(first.modes).toEqual({ [ALTERNATE_SCREEN]: true, [CURSOR]: false, [WRAP]: false })
     expect(first.restored).toBe(false)
 

@@ -57,10 +57,10 @@ function titleOf(state: TopState, shown: number, look: Look): Line {
   const all = ready + sum(({ holders: { granted, draining } }) => granted + draining)
   const facts = [
     filter === '' ? plural(names.length, 'name') : `${shown} of ${plural(names.length, 'name')}`,
+    `sort: ${sort}`,
     `${ready}/${all} ready`,
     `${sum(({ waiting }) => waiting)} waiting`,
     plural(sum(dropsOf), 'drop'),
-    `sort: ${sort}`,
     ...(filter === '' ? [] : [`filter: ${safe(filter)}`]),
   ]
   return [span(` fd-broker  ${clock(now)}  ${facts.join(` ${glyphs(look).dot} `)}`)]

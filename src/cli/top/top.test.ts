@@ -57,7 +57,7 @@ const firstWords = (rows: readonly string[]) => rows.map((row) => row.slice(2).s
 describe('the names', () => {
   it('are a table with their queues drawn, below totals, above events and keys', () => {
     const { lines, rows } = session([])
-    expect(lines[0]).toMatch(/fd-broker {2}\d\d:\d\d:\d\d {2}3 names · 3\/3 ready · 0 waiting · 7 drops · sort: config/)
+    expect(lines[0]).toMatch(/fd-broker {2}\d\d:\d\d:\d\d {2}3 names · sort: config · 3\/3 ready · 0 waiting · 7 drops/)
     expect(lines[1]).toMatch(/NAME +ADDRESS +MODE +GEN +HOLDERS +QUEUE +DROPS +STATE/)
     expect(rows[0]).toMatch(/^> web +127\.0\.0\.1:8080 shared g1 +1\/1 +95\/100 ████▊ +█ +0 ok +$/)
     expect(lines.at(-1)).toMatch(/^q quit/)
