@@ -98,7 +98,7 @@ export class Broker implements SessionHost, Host {
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
     this.begin = () => {
       resume(this.resuming(), restored, past, config.broker.reclaimTimeout)
-      this.state.append([configRecord(config)])
+      this.remember(config)
       this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
       this.processes.reportDead()
     }
@@ -107,6 +107,10 @@ export class Broker implements SessionHost, Host {
   private resuming(): Resuming {
     const { registry, processes, processBound, quotas, state, log } = this
     return { registry, processes, processBound, quotas, state, log, perform: (effect) => this.perform(effect) }
+  }
+
+  remember(config: Config): void {
+    this.state.append([configRecord(config)])
   }
 
   /** A new control connection; `greeted`: one that a former broker has answered `hello`. */

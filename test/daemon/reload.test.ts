@@ -339,3 +339,19 @@ it('a worker under the SDK serves on through a replacement and a new address', a
   expect(await served).toMatchObject({ reason: 'released' })
   await stopCleanly(daemon)
 })
+
+it('a broker that comes after a death has the configuration that was reloaded, though the file is broken by now', async () => {
+  const daemon = await startDaemon({ sockets: web(), keeper: true })
+  rewrite(daemon, web() + api('backlog = 7'))
+  expect(await cli(daemon, 'reload')).toMatchObject({ status: 0 })
+  const before = [await cookies(daemon, 'web'), await cookies(daemon, 'api')]
+  writeFileSync(daemon.config, 'broken = = toml')
+  const asker = await Asker.connect(daemon.control)
+  const { pid } = await asker.ask('stats')
+  asker.close()
+  process.kill(pid as number, 'SIGKILL')
+  await until(async () => (await list(daemon).catch(() => [])).length === 2, 'the next broker has both names')
+  expect([await cookies(daemon, 'web'), await cookies(daemon, 'api')]).toEqual(before)
+  expect(await cli(daemon, 'reload')).toMatchObject({ status: 100 })
+  await stopCleanly(daemon)
+})
