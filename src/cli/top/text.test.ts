@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { cut, safe, toCells, widthOf } from './text.ts'
 
 it('no control byte and no invisible character of a peer reaches the terminal', () => {
-  expect(safe('a\u001b[2J\u009b1m\nb\u202egnp.exe\u200b')).toBe('a\\x1b[2J\\x9b1m\\x0ab?gnp.exe?')
+  expect(safe('a\u001b[2J\u009b1m\nb\u202egnp.exe\u200b')).toBe('a\\x1b[2J\\x9b1m\\x0ab\\u{202e}gnp.exe\\u{200b}')
 })
 
 it.each<[string, number]>([

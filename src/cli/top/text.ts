@@ -2,16 +2,12 @@
 
 import { printable } from '../printable.ts'
 
-/** Direction marks, joiners and the like: invisible, and able to disguise what stands beside them. */
-const INVISIBLE = /\p{Cf}/gu
 const COMBINING = /^[\p{Mn}\p{Me}]$/u
 const WIDE =
   /^[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]$/u
 
 /** What may be shown of a text from outside. */
-export function safe(text: string): string {
-  return printable(text).replace(INVISIBLE, '?')
-}
+export const safe: (text: string) => string = printable
 
 function cellsOf(character: string): number {
   if (character < '\u007f') return 1
