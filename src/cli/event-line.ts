@@ -1,7 +1,7 @@
 // One event on one line: for people, or as JSON.
 
 import type { BrokerEvent } from '../client/index.ts'
-import { printable } from './printable.ts'
+import { printable } from '../protocol/printable.ts'
 
 /** `granted    name=web lease=3 pid=4711`, after the time as `time` writes it. */
 export function formatEvent({ event, at, ...details }: BrokerEvent, time: (at: number) => string): string {

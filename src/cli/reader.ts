@@ -2,8 +2,8 @@
 
 import { Command } from 'commander'
 import type { Broker } from '../client/index.ts'
+import { printableJson } from '../protocol/printable.ts'
 import type { Env } from './env.ts'
-import { printableJson } from './printable.ts'
 import { type Column, formatTable, wantsColour } from './table.ts'
 
 export interface ReaderOptions {

@@ -2,11 +2,11 @@
 
 import { Command, CommanderError } from 'commander'
 import { BrokerError, ERRORS } from '../protocol/errors.ts'
+import { printable } from '../protocol/printable.ts'
 import { VERSION } from '../protocol/version.ts'
 import { COMMANDS, commandOf } from './commands.ts'
 import type { Env } from './env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
-import { printable } from './printable.ts'
 import { readTokenFile } from './token-file.ts'
 
 /** Runs one command line; resolves to its exit status. Never throws. */

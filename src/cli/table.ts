@@ -1,7 +1,7 @@
 // Aligned tables for people. Headings are bold on a terminal that wants colour (https://no-color.org).
 
+import { printable } from '../protocol/printable.ts'
 import type { Output } from './env.ts'
-import { printable } from './printable.ts'
 
 export interface Column<Row> {
   heading: string

@@ -5,12 +5,14 @@ import { recordsOf } from '../core/state.ts'
 import { step } from '../core/step.ts'
 import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
+import { isOp } from '../protocol/messages.ts'
 import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
-import { Durations, ENDINGS } from './durations.ts'
+import { ENDINGS } from './durations.ts'
 import { Guard } from './guard.ts'
-import { History, type Occurrence } from './history.ts'
+import type { History, Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
+import { Journal } from './journal.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { NameCounters } from './name-counters.ts'
@@ -19,7 +21,7 @@ import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
 import { Replacements } from './replacements.ts'
-import { dispatch } from './requests.ts'
+import { dispatch, rightOf } from './requests.ts'
 import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
@@ -60,9 +62,8 @@ export class Broker implements SessionHost, Host {
   readonly subscribers = new Set<Session>()
   readonly counters: Counters = { requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
   readonly startedAt = Date.now()
-  readonly history = new History()
   upgrade: Upgrade | undefined
-  private readonly durations = new Durations()
+  private readonly journal: Journal
   private readonly log: Log
   private readonly events: CoreEvent[] = []
   private readonly timers: Timers
@@ -81,6 +82,8 @@ export class Broker implements SessionHost, Host {
     this.log = log
     this.kept = past.kept
     this.state = new StateLog(past.kept.store, past.folded, log)
+    this.journal = new Journal(log, this.state, this.counters, this.subscribers)
+    this.journal.restore(past.folded.values)
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
     const restored = restorePast(past, this.processes, config.broker.reclaimTimeout)
     this.registry = restored.registry
@@ -122,13 +125,13 @@ export class Broker implements SessionHost, Host {
     session.admin = this.rights.isAdmin(session)
     session.counted = !session.admin && this.quotas.connected(peer.uid)
     if (!session.admin && !session.counted) {
-      this.log.warn({ uid: peer.uid, pid: peer.pid }, 'connection closed: max_connections_per_uid')
+      this.journal.warnOf(peer, {}, 'connection closed: max_connections_per_uid')
       return session.close()
     }
     session.greeted = greeted
     if (greeted) return
     session.helloTimer = setTimeout(() => {
-      this.log.warn({ pid: peer.pid, uid: peer.uid }, 'connection closed: no hello within hello_timeout')
+      this.journal.warnOf(peer, {}, 'connection closed: no hello within hello_timeout')
       session.close()
     }, this.config.broker.helloTimeout)
   }
@@ -189,15 +192,28 @@ export class Broker implements SessionHost, Host {
     if (!session.closed) session.refuse(id, 'SYSTEM', 'the broker failed at this request; its log says how')
   }
 
-  refusing(_session: Session, asked: Record<string, unknown>, code: ErrorCode): void {
+  refusing(session: Session, asked: Record<string, unknown>, code: ErrorCode, message: string): void {
     const { refusals, names } = this.counters
     refusals[code] = (refusals[code] ?? 0) + 1
-    const { name } = asked
-    if (typeof name === 'string' && this.registry.names.has(name)) names.refused(name, code)
+    const { op, name } = asked
+    const known = typeof name === 'string' && this.registry.names.has(name)
+    if (known) names.refused(name, code)
+    // A line of its own tells of a malformed packet, and the event `denied` of the other.
+    if (code === 'PROTOCOL') return
+    if (known && code === 'DENIED' && op === 'acquire') return
+    const missing = code === 'DENIED' ? this.missingRight(session, op) : undefined
+    this.journal.refused(session, asked, code, message, missing)
+  }
+
+  private missingRight(session: Session, op: unknown): string[] | undefined {
+    const right = typeof op === 'string' && isOp(op) ? rightOf(op) : 'any'
+    if (right === 'any' || this.rights.has(session, right)) return undefined
+    const { admins, viewers } = this.config.broker
+    return this.rights.missing(right === 'admin' ? admins : viewers, session, (uid) => this.users.of(uid))
   }
 
   protocolError(session: Session, fault: string): void {
-    this.log.warn({ pid: session.peer.pid, uid: session.peer.uid, fault }, 'connection closed: malformed packet')
+    this.journal.warnOf(session.peer, { fault }, 'connection closed: malformed packet')
   }
 
   closed(session: Session): void {
@@ -319,9 +335,9 @@ export class Broker implements SessionHost, Host {
       session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.lent(name))
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
-      const details = { err: error, name, pid: session.peer.pid }
-      if (error.code === 'ESTALE') this.log.fatal(details, 'a descriptor is not the socket that it should be: not sent')
-      else this.log.warn(details, 'descriptors could not be sent')
+      if (error.code === 'ESTALE')
+        this.log.fatal({ err: error, name }, 'a descriptor is not the socket that it should be: not sent')
+      else this.journal.warnOf(session.peer, { err: error, name }, 'descriptors could not be sent')
       if (lease !== undefined) this.step({ type: 'undelivered', lease })
       session.refuse(id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
     }
@@ -334,17 +350,17 @@ export class Broker implements SessionHost, Host {
     session.refuse(request, code, message, details)
   }
 
+  get history(): History {
+    return this.journal.history
+  }
+
   occurred(occurrence: Occurrence): void {
-    const { event, at: _, ...details } = occurrence
-    this.log.info(details, event)
-    this.history.add(occurrence)
-    this.counters.names.count(occurrence)
-    for (const session of this.subscribers) session.tell(occurrence)
+    this.journal.occurred(occurrence)
   }
 
   private published(published: PublishedEvent): void {
     const { event, ...details } = published
-    this.occurred(this.durations.tell(published))
+    this.journal.published(published)
     if (event === 'granted') this.guard.granted(details.name, details.lease!)
     if (event === 'ready') this.guard.ready(details.name, details.lease!)
     if (!ENDINGS.has(event)) return
@@ -362,7 +378,7 @@ export class Broker implements SessionHost, Host {
     const now = performance.now()
     for (const session of this.sessions.values()) {
       if (!session.stuck(now)) continue
-      this.log.warn({ pid: session.peer.pid, uid: session.peer.uid }, 'connection closed: the peer does not read')
+      this.journal.warnOf(session.peer, {}, 'connection closed: the peer does not read')
       session.cutOff = true
       session.close()
     }
@@ -388,6 +404,7 @@ export class Broker implements SessionHost, Host {
     this.timers.stopAll()
     this.processBound.close()
     this.undeclared.close()
+    this.journal.close()
     this.sockets.observe(undefined)
     this.guard.close()
     this.replacements.close()

@@ -2,7 +2,9 @@
 // journald's priority prefix under systemd (sd-daemon(3), "<6>"), and a short form for eyes on a terminal.
 
 import { fstatSync } from 'node:fs'
-import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { type Logger, pino } from 'pino'
+import { escapeJson, printable } from '../protocol/printable.ts'
+import { LineWriter } from './line-writer.ts'
 
 export type Log = Logger
 
@@ -26,32 +28,28 @@ export function chooseFormat(fd: number, env: NodeJS.ProcessEnv, isTerminal: boo
 }
 
 export function openLog(format: LogFormat, level: string, fd = 2): LogOutput {
-  const file = destination({ fd, sync: format === 'terminal' })
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, formatted(format, file))
-  return {
-    log,
-    flush() {
-      try {
-        file.flushSync()
-      } catch {
-        // Nobody reads standard error any more; there is nowhere left to say so.
-      }
-    },
-  }
-}
-
-function formatted(format: LogFormat, file: DestinationStream): DestinationStream {
-  if (format === 'json') return file
-  if (format === 'terminal') return { write: (line) => file.write(formatForTerminal(line)) }
+  const lost = (lines: number) =>
+    render(`{"level":40,"time":"${new Date().toISOString()}","lines":${lines},"msg":"${LOST}"}\n`, 40)
+  const render = RENDERERS[format]
+  const writer = new LineWriter(fd, lost)
+  const flush = () => writer.finish()
   const stream = {
     // pino sets lastLevel on a stream that asks for its metadata.
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 30,
-    write(line: string) {
-      file.write(`<${PRIORITY[stream.lastLevel] ?? 6}>${line}`)
-    },
+    write: (line: string) => writer.write(render(line, stream.lastLevel)),
   }
-  return stream
+  // Also after an error that nobody caught.
+  process.once('exit', flush)
+  return { log: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream), flush }
+}
+
+const LOST = 'log lines lost: nobody read them in time'
+
+const RENDERERS: Record<LogFormat, (line: string, level: number) => string> = {
+  json: escapeJson,
+  journald: (line, level) => `<${PRIORITY[level] ?? 6}>${escapeJson(line)}`,
+  terminal: formatForTerminal,
 }
 
 /** `22:30:01.250 info  granted name=web lease=3` */
@@ -60,14 +58,9 @@ export function formatForTerminal(line: string): string {
   const label = (pino.levels.labels[level as number] ?? 'info').padEnd(5)
   const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${bare(value)}`)
   const error = err === undefined ? '' : ` error=${bare((err as { message?: unknown }).message)}`
-  return escapeControls(`${String(time).slice(11, 23)} ${label} ${String(msg)}${pairs.join('')}${error}`).concat('\n')
+  return printable(`${String(time).slice(11, 23)} ${label} ${String(msg)}${pairs.join('')}${error}`).concat('\n')
 }
 
 function bare(value: unknown): string {
   return typeof value === 'string' && /^[\w.:@/[\]-]+$/.test(value) ? value : (JSON.stringify(value) ?? 'undefined')
-}
-
-/** No byte of a peer reaches a terminal as a control character. */
-function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

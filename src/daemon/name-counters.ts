@@ -22,7 +22,9 @@ const COUNTS: Record<string, Count> = {
   granted: (counter) => counter.grants++,
   promoted: (counter) => counter.takeovers++,
   rollback: (counter) => counter.rollbacks++,
-  repaired: (counter) => counter.repairs++,
+  repaired: (counter, { times }) => {
+    counter.repairs += typeof times === 'number' ? times : 1
+  },
   ready: (counter, { after }) => typeof after === 'number' && counter.ready.observe(after / 1000),
 }
 

@@ -5,6 +5,7 @@ import { isOp, isOtherVersion, type Op, type Requests, shapeFault } from '../pro
 import { quote } from '../protocol/quote.ts'
 import type { Occurrence } from './history.ts'
 import type { Host } from './host.ts'
+import type { Right } from './rights.ts'
 import type { Session } from './session.ts'
 import { HANDLERS } from './verbs.ts'
 
@@ -44,4 +45,8 @@ export function dispatch(
 function adminEvent(host: Host, { peer }: Session, { id: _, ...asked }: Record<string, unknown>): Occurrence {
   const { pid, uid } = peer
   return { event: 'admin', at: Date.now(), ...asked, pid, uid, user: host.users.of(uid) }
+}
+
+export function rightOf(op: Op): Right {
+  return HANDLERS[op]?.right ?? 'any'
 }

@@ -32,7 +32,7 @@ export {
 export { UserNotifyThread } from './notify-thread.ts'
 export { openSocketsOf } from './open-sockets.ts'
 export { dupAll, OwnedFd } from './owned-fd.ts'
-export { isAlive, type Peer, peerOf, processOf, processWith } from './peer.ts'
+export { isAlive, isWritable, type Peer, peerOf, processOf, processWith } from './peer.ts'
 export { ProcessWatch, watchProcess } from './pidfd.ts'
 export { inodeOf, ownPidfdId } from './pidfs.ts'
 export { Poll, READABLE } from './poll.ts'

@@ -81,6 +81,11 @@ export function isAlive(pidfd: OwnedFd): boolean {
   return addon.poll(pidfd.fd, constants.POLLIN) === 0
 }
 
+/** Whether something can be written now without waiting. */
+export function isWritable(fd: number): boolean {
+  return (addon.poll(fd, constants.POLLOUT) & constants.POLLOUT) !== 0
+}
+
 export function peerOf(fd: number, { identify = 'kernel' }: PeerOptions = {}): Peer {
   check(addon.peer(fd, words), 'getsockopt SO_PEERCRED')
   const [pid, uid, gid, groupsLength] = [words[0]!, unsigned[1]!, unsigned[2]!, words[7]!]

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { CLI, IS_ROOT, NOBODY, startDaemon, stopCleanly, until } from '../support/daemon.ts'
 import { run } from '../support/exec.ts'
+import { killBroker, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
 import { startWorker } from '../support/worker.ts'
@@ -80,4 +81,23 @@ wait()
   peer.write('')
   await peer.exit()
   await stopCleanly(daemon)
+})
+
+it('history goes on over a broker’s death, under its keeper', async () => {
+  const daemon = await startKept({ sockets: SOCKETS })
+  const before = await Asker.connect(daemon.control)
+  await before.ask('release', { lease: await before.lease('web', { ready: true }) })
+  const told = async (asker: Asker) => {
+    const { events } = (await asker.ask('history', { name: 'web' })) as { events: Record<string, unknown>[] }
+    return events.map(({ seq, event }) => [Number(seq), event])
+  }
+  const past = await told(before)
+  expect(past.map(([, event]) => event)).toEqual(['granted', 'ready', 'released'])
+  before.close()
+  await killBroker(daemon)
+  const after = await Asker.connect(daemon.control)
+  expect(await told(after)).toEqual(past)
+  await after.lease('web')
+  expect((await told(after)).at(-1)).toEqual([(past.at(-1)![0] as number) + 1, 'granted'])
+  after.close()
 })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { printable } from '../../protocol/printable.ts'
 import type { Facts } from '../doctor/facts.ts'
 import type { Finding, Level } from '../doctor/finding.ts'
 import { gatherFacts } from '../doctor/gather.ts'
@@ -7,7 +8,6 @@ import { PROGRAM_CHECKS } from '../doctor/program-checks.ts'
 import { RIGHTS_CHECKS } from '../doctor/rights-checks.ts'
 import type { Env } from '../env.ts'
 import { Exit } from '../exit.ts'
-import { printable } from '../printable.ts'
 import { printJson, type ReaderOptions, readerCommand } from '../reader.ts'
 import { wantsColour } from '../table.ts'
 

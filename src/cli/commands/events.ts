@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { printableJson } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
 import { formatEvent } from '../event-line.ts'
 import { ask, type ReaderOptions, readerCommand } from '../reader.ts'
@@ -20,7 +21,7 @@ export function addEvents(program: Command, env: Env): Command {
       await ask(command, env, async (broker) => {
         for await (const event of broker.events({ signal: stop.signal })) {
           if (name !== undefined && event.name !== name) continue
-          env.stdout.write(json ? `${JSON.stringify(event)}\n` : formatEvent(event, timeOfDay))
+          env.stdout.write(json ? `${printableJson(event, 0)}\n` : formatEvent(event, timeOfDay))
         }
       })
     } catch (error) {

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { HISTORY_MAX } from '../../protocol/limits.ts'
+import { printableJson } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
 import { formatEvent } from '../event-line.ts'
 import { ask, type ReaderOptions, readerCommand } from '../reader.ts'
@@ -21,7 +22,7 @@ export function addHistory(program: Command, env: Env): Command {
     const asked = { name, limit, since: since?.(env.now()) }
     const events = await ask(command, env, (broker) => broker.history(asked))
     const time = (at: number) => new Date(at).toISOString()
-    for (const event of events) env.stdout.write(json ? `${JSON.stringify(event)}\n` : formatEvent(event, time))
+    for (const event of events) env.stdout.write(json ? `${printableJson(event, 0)}\n` : formatEvent(event, time))
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { BrokerError, ERRORS } from '../../protocol/errors.ts'
 import type { ReloadChanges } from '../../protocol/messages.ts'
+import { printable } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
 import { Exit } from '../exit.ts'
-import { printable } from '../printable.ts'
 import { ask, printJson, type ReaderOptions, readerCommand } from '../reader.ts'
 
 interface ReloadOptions extends ReaderOptions {

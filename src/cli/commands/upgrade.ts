@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { BrokerError } from '../../protocol/errors.ts'
+import { printable } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
 import { EXIT_REFUSED, Exit } from '../exit.ts'
-import { printable } from '../printable.ts'
 import { ask, printJson, type ReaderOptions, readerCommand } from '../reader.ts'
 
 export function addUpgrade(program: Command, env: Env): Command {

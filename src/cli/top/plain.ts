@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broker } from '../../client/index.ts'
 import type { NameView } from '../../protocol/messages.ts'
+import { printable } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
-import { printable } from '../printable.ts'
 
 export interface PlainOptions {
   interval: number

@@ -1,6 +1,6 @@
 // Text in cells of a terminal: how wide it is, cut and padded to a width. No byte of a peer is obeyed by the terminal.
 
-import { printable } from '../printable.ts'
+import { printable } from '../../protocol/printable.ts'
 
 const COMBINING = /^[\p{Mn}\p{Me}]$/u
 const WIDE =

@@ -1,3 +1,4 @@
+import { printable } from '../../protocol/printable.ts'
 import { formatKeyPath, type KeyPath } from './key-path.ts'
 
 /** One complaint about a config file. `line` and `column` count from 1; they are absent when the fault is the file itself. */
@@ -12,14 +13,6 @@ export interface Fault {
   message: string
   /** Lines of the file around a syntax error, with a caret. */
   frame?: string
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
-
-/** A file's text must not be able to forge a second line of output or to steer a terminal. */
-function printable(text: string): string {
-  return text.replace(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** `broker.toml:12:1: sockets.web.backlg: unknown key; did you mean "backlog"?` */

@@ -1,4 +1,4 @@
-// No byte of a peer or of the broker reaches the terminal as a control character.
+// No byte of a peer, a config or a broker reaches a terminal or a log as a control character.
 
 const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
@@ -12,8 +12,16 @@ export function printable(text: string): string {
 
 /** JSON leaves DEL and C1, which terminals obey, and characters of format as they are; it may as well have them escaped. */
 export function printableJson(value: unknown, indent = 2): string {
-  const json = JSON.stringify(value, undefined, indent)
-  return json.replace(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (c) =>
+  return escapeJson(JSON.stringify(value, undefined, indent))
+}
+
+const UNESCAPED = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u
+const ALL_UNESCAPED = /[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** The same JSON, without them. */
+export function escapeJson(json: string): string {
+  if (!UNESCAPED.test(json)) return json
+  return json.replace(ALL_UNESCAPED, (c) =>
     Array.from({ length: c.length }, (_, at) => `\\u${c.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   )
 }

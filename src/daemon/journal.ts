@@ -1,0 +1,113 @@
+// Everything that is told of what happens: the log, the history, the counters and the subscribers. docs/logging.md has every line.
+
+import type { PublishedEvent } from '../core/types.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import { HISTORY_MAX } from '../protocol/limits.ts'
+import { isOp } from '../protocol/messages.ts'
+import { quote } from '../protocol/quote.ts'
+import { Durations } from './durations.ts'
+import { History, type Occurrence, type PastEvent } from './history.ts'
+import type { Counters } from './host.ts'
+import { LineQuota } from './line-quota.ts'
+import type { Log } from './log.ts'
+import type { Session } from './session.ts'
+import type { StateLog } from './state/state-log.ts'
+
+/** Under these keys of the state the last events survive the broker: a ring, so that the state does not grow. */
+const HISTORY_KEY = 'history/'
+
+/** Told by a line of their own where they arise. */
+const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['repaired'])
+const WARNINGS: ReadonlySet<string> = new Set(['denied', 'rollback', 'expired', 'evicted', 'undeclared'])
+
+export class Journal {
+  readonly history = new History()
+  private readonly durations = new Durations()
+  private readonly log: Log
+  private readonly state: StateLog
+  private readonly counters: Counters
+  private readonly subscribers: ReadonlySet<Session>
+  private readonly lines: LineQuota
+  private unsaved: PastEvent[] = []
+  private saving: NodeJS.Immediate | undefined
+
+  constructor(log: Log, state: StateLog, counters: Counters, subscribers: ReadonlySet<Session>) {
+    this.log = log
+    this.state = state
+    this.counters = counters
+    this.subscribers = subscribers
+    this.lines = new LineQuota((whose, lines) =>
+      log.warn({ whose, lines }, 'log lines suppressed: over the quota of one user'),
+    )
+  }
+
+  /** Goes on with the history of an earlier broker. */
+  restore(values: ReadonlyMap<string, unknown>): void {
+    const past = [...values].filter(([key]) => key.startsWith(HISTORY_KEY)).map(([, event]) => event as PastEvent)
+    this.history.restore(past)
+    for (const event of this.history.select()) this.durations.tell(event as unknown as PublishedEvent)
+  }
+
+  /** An event of the core, with what is known of its duration. */
+  published(event: PublishedEvent): void {
+    this.occurred(this.durations.tell(event))
+  }
+
+  occurred(occurrence: Occurrence): void {
+    const { event, at, ...details } = occurrence
+    this.counters.names.count(occurrence)
+    for (const session of this.subscribers) session.tell(occurrence)
+    const logged = this.takes(occurrence, at)
+    if (logged && !LOGGED_ELSEWHERE.has(event)) this.log[WARNINGS.has(event) ? 'warn' : 'info'](details, event)
+    // A flood of refusals must not wash the rest out of the history.
+    if (!logged && event === 'denied') return
+    this.unsaved.push(this.history.add(occurrence))
+    this.saving ??= setImmediate(() => this.save())
+  }
+
+  private takes({ uid, name }: Occurrence, now: number): boolean {
+    return this.lines.takes(uid === undefined ? `name ${name}` : `uid ${uid}`, now)
+  }
+
+  /** Told before it is sent. `asked` is the request as it came, unchecked; `missing`: what the policy would have wanted. */
+  refused(
+    { peer, client }: Session,
+    asked: Record<string, unknown>,
+    code: ErrorCode,
+    why: string,
+    missing?: string[],
+  ): void {
+    if (!this.lines.takes(`uid ${peer.uid}`, Date.now())) return
+    const { op, name, lease } = asked
+    const details = {
+      op: typeof op === 'string' && isOp(op) ? op : quote(String(op)),
+      ...(typeof name === 'string' && { name: name.slice(0, 128) }),
+      ...(typeof lease === 'number' && { lease }),
+      code,
+      why,
+      ...(missing && { missing }),
+      pid: peer.pid,
+      uid: peer.uid,
+      ...(client !== undefined && { client }),
+    }
+    this.log[code === 'DENIED' ? 'warn' : 'info'](details, 'refused')
+  }
+
+  /** A line about a peer that it can cause again and again. */
+  warnOf({ pid, uid }: { pid: number; uid: number }, details: Record<string, unknown>, message: string): void {
+    if (this.lines.takes(`uid ${uid}`, Date.now())) this.log.warn({ pid, uid, ...details }, message)
+  }
+
+  private save(): void {
+    this.saving = undefined
+    const records = this.unsaved.map((event) => ({ key: `${HISTORY_KEY}${event.seq % HISTORY_MAX}`, value: event }))
+    this.unsaved = []
+    this.state.append(records)
+  }
+
+  close(): void {
+    clearImmediate(this.saving)
+    this.save()
+    this.lines.summarise()
+  }
+}
