@@ -79,6 +79,7 @@ describe('promotion', () => {
       [1, { event: 'drain', lease: old, reason: 'takeover', deadline: world.now + 30_000 }],
       [2, { event: 'drain', lease: abandoned, reason: 'takeover', deadline: world.now + 30_000 }],
     ])
+    expect(world.published('rollback')).toMatchObject([{ reason: 'superseded' }])
   })
 
   it('that does not come within promote_timeout rolls the generation back', () => {

@@ -92,6 +92,8 @@ function promote(turn: Turn, name: Name, generation: Generation): void {
 }
 
 function supersede(turn: Turn, name: Name, old: Generation): void {
+  // A pending one that is overtaken never became current: for its release that is a rollback.
+  if (name.pending.has(old)) publish(turn, 'rollback', name, { generation: old.label, reason: 'superseded' })
   closePending(turn, name, old)
   old.state = 'superseded'
   remember(name, old.label)
