@@ -3,6 +3,8 @@
 #include "audit.h"
 #include "watch.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool take_words(napi_env env, napi_value value, void **words, size_t *count)
@@ -32,42 +34,107 @@ static napi_value js_audit(napi_env env, napi_callback_info info)
   return addon_number(env, !same);
 }
 
-static napi_value js_watch_open(napi_env env, napi_callback_info info)
+struct handle {
+  struct watch *watch;
+};
+
+static void stop(struct handle *handle)
+{
+  if (handle->watch)
+    watch_stop(handle->watch);
+  handle->watch = NULL;
+}
+
+static void on_collected(napi_env env, void *data, void *hint)
+{
+  (void)env;
+  (void)hint;
+  stop(data);
+  free(data);
+}
+
+static napi_value js_watch_start(napi_env env, napi_callback_info info)
 {
   (void)info;
-  return addon_number(env, watch_open());
+  napi_value external;
+  struct handle *handle = calloc(1, sizeof *handle);
+  int status = handle ? watch_start(&handle->watch) : -ENOMEM;
+  if (status == 0 && napi_create_external(env, handle, on_collected, NULL, &external) == napi_ok)
+    return external;
+  if (handle)
+    stop(handle);
+  free(handle);
+  return addon_number(env, status < 0 ? status : -ENOMEM);
+}
+
+/* The watch that is the first of `count` arguments, all of which are in `values`. */
+static struct watch *take_watch(napi_env env, napi_callback_info info, napi_value *values, size_t count)
+{
+  struct handle *handle;
+  if (!addon_args(env, info, values, count))
+    return NULL;
+  if (napi_get_value_external(env, values[0], (void **)&handle) == napi_ok && handle->watch)
+    return handle->watch;
+  napi_throw_type_error(env, NULL, "not a watch, or a stopped one");
+  return NULL;
+}
+
+static napi_value js_watch_wake_fd(napi_env env, napi_callback_info info)
+{
+  napi_value values[1];
+  struct watch *watch = take_watch(env, info, values, 1);
+  return watch ? addon_number(env, watch_wake_fd(watch)) : NULL;
 }
 
 static napi_value js_watch_add(napi_env env, napi_callback_info info)
 {
-  int32_t a[2];
-  return addon_ints(env, info, a, 2) ? addon_number(env, watch_add(a[0], a[1])) : NULL;
+  napi_value values[3];
+  int32_t fd, backlog;
+  struct watch *watch = take_watch(env, info, values, 3);
+  if (!watch || !addon_int(env, values[1], &fd) || !addon_int(env, values[2], &backlog))
+    return NULL;
+  return addon_number(env, fd < 0 ? -EBADF : watch_add(watch, fd, backlog));
 }
 
 static napi_value js_watch_remove(napi_env env, napi_callback_info info)
 {
-  int32_t a[2];
-  return addon_ints(env, info, a, 2) ? addon_number(env, watch_remove(a[0], a[1])) : NULL;
+  napi_value values[2];
+  int32_t fd;
+  struct watch *watch = take_watch(env, info, values, 2);
+  if (!watch || !addon_int(env, values[1], &fd))
+    return NULL;
+  return addon_number(env, fd < 0 ? -EBADF : watch_remove(watch, fd));
 }
 
+/* Fills the caller's Int32Array with fd, reopened, fd, reopened… */
 static napi_value js_watch_take(napi_env env, napi_callback_info info)
 {
   napi_value values[2];
-  int32_t watch;
-  void *fds;
-  size_t most;
-  if (!addon_args(env, info, values, 2) || !addon_int(env, values[0], &watch) ||
-      !take_words(env, values[1], &fds, &most))
+  void *words;
+  size_t count;
+  struct watch *watch = take_watch(env, info, values, 2);
+  if (!watch || !take_words(env, values[1], &words, &count))
     return NULL;
-  return addon_number(env, watch_take(watch, fds, most));
+  return addon_number(env, watch_take(watch, words, count / (sizeof(struct watch_event) / sizeof(int32_t))));
+}
+
+static napi_value js_watch_stop(napi_env env, napi_callback_info info)
+{
+  napi_value values[1];
+  struct handle *handle;
+  if (addon_args(env, info, values, 1) && napi_get_value_external(env, values[0], (void **)&handle) == napi_ok)
+    stop(handle);
+  return NULL;
 }
 
 void addon_add_guard(napi_env env, napi_value exports)
 {
   napi_set_named_property(env, exports, "socketOptions", addon_socket_options(env));
   addon_method(env, exports, "audit", js_audit);
-  addon_method(env, exports, "watchOpen", js_watch_open);
+  addon_method(env, exports, "watchStart", js_watch_start);
+  addon_method(env, exports, "watchWakeFd", js_watch_wake_fd);
   addon_method(env, exports, "watchAdd", js_watch_add);
   addon_method(env, exports, "watchRemove", js_watch_remove);
   addon_method(env, exports, "watchTake", js_watch_take);
+  addon_method(env, exports, "watchStop", js_watch_stop);
 }

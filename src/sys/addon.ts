@@ -139,6 +139,12 @@ export interface NotifyThread {
   readonly [receiver]: never
 }
 
+declare const hangups: unique symbol
+/** A thread that watches shared sockets. */
+export interface NativeWatch {
+  readonly [hangups]: never
+}
+
 /** The system calls. A number is the call's result, or -errno. */
 export interface Addon {
   readonly constants: Readonly<Record<ConstantName, number>> & { readonly errno: Readonly<Record<ErrnoName, number>> }
@@ -221,12 +227,16 @@ export interface Addon {
   ): number
   /** Fills `found` with what each row (level, name, size) says now; 0 when that is what was expected, else 1. */
   audit(fd: number, rows: Int32Array, expected: Uint8Array, found: Uint8Array): number
-  /** An epoll that tells of hang-ups only, each once. */
-  watchOpen(): number
-  watchAdd(watch: number, fd: number): number
-  watchRemove(watch: number, fd: number): number
-  /** Fills `fds` with the descriptors that hung up; answers how many. */
-  watchTake(watch: number, fds: Int32Array): number
+  /** A thread that hears of hang-ups only. */
+  watchStart(): NativeWatch | number
+  /** Readable while there are hang-ups to take. Never the caller's to close. */
+  watchWakeFd(watch: NativeWatch): number
+  /** A TCP listener that hangs up listens again at once, with this backlog; below 0 it is only told. */
+  watchAdd(watch: NativeWatch, fd: number, backlog: number): number
+  watchRemove(watch: NativeWatch, fd: number): number
+  /** Fills `events` with [fd, 1 if it listens again, fd…]; answers how many pairs. */
+  watchTake(watch: NativeWatch, events: Int32Array): number
+  watchStop(watch: NativeWatch): void
   /** dup3(2): `to` names what `from` names. */
   dupOnto(from: number, to: number): number
   /** `low` and `high`: the two halves of the data. */
