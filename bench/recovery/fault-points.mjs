@@ -23,5 +23,7 @@ for (const call of values.call === undefined ? ['pwrite64', 'sendmsg'] : [values
   if (point <= to) console.log(`${call}: the clients were done before call ${point}, so all were visited`)
 }
 for (const fault of faults) console.log(fault)
-console.log(`${visited} fault points: ${faults.length === 0 ? '0 leases lost, 0 invented, 0 names blocked' : `${faults.length} faults`}`)
+console.log(
+  `${visited} fault points: ${faults.length === 0 ? '0 leases lost, 0 invented, 0 names blocked' : `${faults.length} faults`}`,
+)
 process.exitCode = faults.length === 0 && visited > 0 ? 0 : 1

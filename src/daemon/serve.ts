@@ -1,6 +1,7 @@
 // The life of a broker: control path and lock, sockets, control listener; then signals; then the end. What a failed start undoes is
 // what an ordinary end undoes, in reverse order. Under a keeper the start takes back what the broker before had.
 
+import { basename, join } from 'node:path'
 import {
   type ControlListener,
   NO_STORE,
@@ -22,6 +23,7 @@ import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
 import { readState } from './state/read-state.ts'
+import { SocketInventory } from './state/socket-inventory.ts'
 import { Upgrade } from './upgrade.ts'
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
@@ -55,7 +57,8 @@ export async function serve(
     const notifiers = { owner: config.broker.user?.uid, kept: keptNotifyNames(kept) }
     prepareNotifyDirectory(notifyDirectory(config), notifiers)
     undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
-    const sockets = new Sockets(kept)
+    const inventory = new SocketInventory(inventoryPath(config), log)
+    const sockets = new Sockets(kept, inventory)
     sockets.open(config.names.values())
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log, { kept, folded })
@@ -99,6 +102,11 @@ export async function serve(
   } finally {
     if (!givesWay() && !replaced) for (const step of undo.reverse()) step()
   }
+}
+
+/** One for each control path. */
+function inventoryPath({ broker: { stateDir, control } }: Config): string {
+  return join(stateDir, `${basename(control)}.sockets`)
 }
 
 function announce(config: Config, sockets: Sockets, log: Log): void {

@@ -15,6 +15,7 @@ import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Lent } from './outbox.ts'
+import type { SocketInventory } from './state/socket-inventory.ts'
 
 interface Owned {
   model: NameModel
@@ -34,9 +35,11 @@ export class Sockets {
   private observer: SocketsObserver | undefined
   private readonly names = new Map<string, Owned>()
   private readonly kept: KeptDescriptors
+  private readonly inventory: SocketInventory | undefined
 
-  constructor(kept = new KeptDescriptors()) {
+  constructor(kept = new KeptDescriptors(), inventory?: SocketInventory) {
     this.kept = kept
+    this.inventory = inventory
   }
 
   /** Tells of those that there are, and of what changes from now on. */
@@ -56,14 +59,26 @@ export class Sockets {
     const opened: string[] = []
     try {
       for (const model of models) {
-        this.names.set(model.core.name, openName(model, this.kept))
+        this.names.set(model.core.name, openName(model, this.kept, this.inventory))
         opened.push(model.core.name)
         this.tellOpened(model.core.name)
       }
     } catch (error) {
-      for (const name of opened) this.close(name)
+      for (const name of opened) this.drop(name)
       throw error
     }
+    this.takeStock()
+  }
+
+  /** Before anybody gets one of them. */
+  private takeStock(): void {
+    const { inventory } = this
+    if (inventory === undefined) return
+    inventory.clear()
+    for (const [name, { sockets }] of this.names) {
+      for (const [index, socket] of sockets.entries()) inventory.note(socketKey(name, index), socket)
+    }
+    inventory.write()
   }
 
   has(name: string): boolean {
@@ -115,6 +130,7 @@ export class Sockets {
     const sockets = owned!.sockets.with(index, next)
     this.names.set(name, ownedOf(owned!.model, sockets))
     keep(this.kept, socketKey(name, index), next)
+    this.takeStock()
     this.observer?.closing(old)
     this.observer?.opened(name, index, next, owned!.model)
     return old
@@ -135,6 +151,7 @@ export class Sockets {
       if (before[index] !== socket) keep(this.kept, socketKey(name, index), socket)
     }
     for (let index = sockets.length; index < before.length; index++) unkeep(this.kept, socketKey(name, index))
+    this.takeStock()
   }
 
   /** A name does not have this one any more, which is the caller's from now on. */
@@ -156,6 +173,11 @@ export class Sockets {
   }
 
   close(name: string): void {
+    this.drop(name)
+    this.takeStock()
+  }
+
+  private drop(name: string): void {
     for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries()) {
       unkeep(this.kept, socketKey(name, index))
       this.observer?.closing(socket)
@@ -165,7 +187,8 @@ export class Sockets {
   }
 
   closeAll(): void {
-    for (const name of [...this.names.keys()]) this.close(name)
+    for (const name of [...this.names.keys()]) this.drop(name)
+    this.takeStock()
   }
 }
 
@@ -176,13 +199,17 @@ export function socketKey(name: string, index: number): string {
   return `${name}#${index}`
 }
 
-function openName(model: NameModel, kept: KeptDescriptors): Owned {
+function openName(model: NameModel, kept: KeptDescriptors, inventory: SocketInventory | undefined): Owned {
   const sockets: BoundSocket[] = []
   try {
     for (const [index, address] of model.addresses.entries()) {
       const key = socketKey(model.core.name, index)
       const socket =
-        adoptKept(kept, key, address, model) ?? openSocket(address, optionsFor(model, address), model.backlog)
+        adoptKept(kept, key, address, model) ??
+        inventory?.recover(model.core.name, address.type, ({ fd }) =>
+          adoptSocket(fd, address, optionsFor(model, address), model.backlog),
+        ) ??
+        openSocket(address, optionsFor(model, address), model.backlog)
       sockets.push(socket)
       keep(kept, key, socket)
     }

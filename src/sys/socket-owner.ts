@@ -64,7 +64,8 @@ export function parseUnixTable(text: string, path: string): string[] {
   return found.sort((a, b) => a.rank - b.rank).map(({ inode }) => inode)
 }
 
-function inodesOf(address: Address): string[] {
+/** Of the sockets in this network namespace that are bound to it, the likeliest first. */
+export function inodesOf(address: Address): string[] {
   if (address.type === 'vsock') return []
   if ('host' in address) return inetInodes(address)
   return parseUnixTable(readText('/proc/net/unix') ?? '', (address satisfies UnixAddress).path)

@@ -1,0 +1,109 @@
+// Which sockets there are, in a file: for the day on which keeper and broker die at once, and workers are all that still have them.
+// Their cookies tell them from whatever else has their addresses by then, in the same boot and network namespace.
+
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { formatAddress, parseAddress } from '../../protocol/address.ts'
+import { type BoundSocket, cookieScope, type Recovered, recoverSocket } from '../../sys/index.ts'
+import type { Log } from '../log.ts'
+
+interface Known {
+  address: string
+  cookie: string
+}
+
+interface Written {
+  version: 1
+  boot: string
+  netns: string
+  sockets: Record<string, Known>
+}
+
+export class SocketInventory {
+  private readonly path: string
+  private readonly log: Log
+  private readonly scope = cookieScope()
+  private readonly sockets = new Map<string, Known>()
+  private readonly former: Map<string, Known>
+  private written = ''
+  private failed = false
+
+  constructor(path: string, log: Log) {
+    this.path = path
+    this.log = log
+    this.former = this.read()
+  }
+
+  note(key: string, { address, cookie }: BoundSocket): void {
+    this.sockets.set(key, { address: formatAddress(address), cookie })
+  }
+
+  clear(): void {
+    this.sockets.clear()
+  }
+
+  /** Replaced as a whole, so that a reader finds the old or the new. Before anybody gets one of these sockets. */
+  write(): void {
+    const text = JSON.stringify({
+      version: 1,
+      ...this.scope,
+      sockets: Object.fromEntries(this.sockets),
+    } satisfies Written)
+    if (text === this.written) return
+    const fresh = `${this.path}.new`
+    try {
+      if (this.sockets.size === 0) unlinkSync(this.path)
+      else {
+        writeFileSync(fresh, text, { mode: 0o600 })
+        renameSync(fresh, this.path)
+      }
+      this.written = text
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && this.sockets.size === 0) return
+      if (!this.failed) this.log.warn({ err: error }, `${this.path} cannot be written: see state_dir`)
+      this.failed = true
+    }
+  }
+
+  /** A socket of that name and type which the broker before had, from a worker that has it open. `accept` says whether it is wanted. */
+  recover(
+    name: string,
+    type: string,
+    accept: (recovered: Recovered) => BoundSocket | undefined,
+  ): BoundSocket | undefined {
+    for (const [key, { address, cookie }] of this.former) {
+      const parsed = parseAddress(address)
+      if (!key.startsWith(`${name}#`) || parsed.type !== type) continue
+      const recovered = recoverSocket(parsed, cookie)
+      const socket = recovered && accept(recovered)
+      if (socket === undefined) {
+        recovered?.fd.closeLater()
+        continue
+      }
+      this.former.delete(key)
+      this.log.warn({ name, address, pid: recovered!.pid }, 'no keeper had this socket: taken back from a worker')
+      return socket
+    }
+    return undefined
+  }
+
+  private read(): Map<string, Known> {
+    let fd: number
+    try {
+      fd = openSync(this.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    } catch {
+      return new Map()
+    }
+    try {
+      const stat = fstatSync(fd)
+      const own = stat.isFile() && (stat.uid === process.geteuid!() || stat.uid === 0) && (stat.mode & 0o022) === 0
+      const { version, boot, netns, sockets } = JSON.parse(own ? readFileSync(fd, 'utf8') : '{}') as Partial<Written>
+      const valid = version === 1 && boot === this.scope.boot && netns === this.scope.netns
+      return new Map(valid ? Object.entries(sockets ?? {}) : [])
+    } catch {
+      // Not what we wrote.
+      return new Map()
+    } finally {
+      closeSync(fd)
+    }
+  }
+}

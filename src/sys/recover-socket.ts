@@ -1,0 +1,86 @@
+// The last resort: a socket that nobody kept for us, taken back from a process that was given it once.
+
+import { readdirSync, readlinkSync } from 'node:fs'
+import type { Address } from '../protocol/address.ts'
+import { addon, constants } from './addon.ts'
+import { OwnedFd } from './owned-fd.ts'
+import { readText } from './proc.ts'
+import { identifySocket } from './socket-identity.ts'
+import { inodesOf } from './socket-owner.ts'
+import { getBytes } from './sockopt.ts'
+
+export interface Recovered {
+  fd: OwnedFd
+  pid: number
+}
+
+/** What a cookie is unique in: a boot, and there a network namespace. */
+export function cookieScope(): { boot: string; netns: string } {
+  const result = addon.socket(constants.AF_INET, constants.SOCK_DGRAM, 0)
+  const boot = readText('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
+  if (result < 0) return { boot, netns: '' }
+  using socket = new OwnedFd(result)
+  try {
+    const bytes = getBytes(socket.fd, constants.SOL_SOCKET, constants.SO_NETNS_COOKIE, 8)
+    return { boot, netns: Buffer.from(bytes).toString('hex') }
+  } catch {
+    // Linux before 5.14.
+    return { boot, netns: '' }
+  }
+}
+
+/**
+ * The socket of that SO_COOKIE, which is bound to `address`, from any process that has it open: by pidfd_getfd(2), which needs
+ * CAP_SYS_PTRACE for another user's process. An address alone proves nothing: anybody may have bound it since.
+ */
+export function recoverSocket(address: Address, cookie: string): Recovered | undefined {
+  const targets = new Set(inodesOf(address).map((inode) => `socket:[${inode}]`))
+  if (targets.size === 0) return undefined
+  for (const name of readdirSync('/proc')) {
+    const found = /^\d+$/.test(name) ? fromProcess(Number(name), targets, cookie) : undefined
+    if (found !== undefined) return { fd: found, pid: Number(name) }
+  }
+  return undefined
+}
+
+function fromProcess(pid: number, targets: ReadonlySet<string>, cookie: string): OwnedFd | undefined {
+  for (const number of numbersOf(pid, targets)) {
+    const result = addon.pidfdOpen(pid)
+    if (result < 0) return undefined
+    using pidfd = new OwnedFd(result)
+    const copy = addon.pidfdGetfd(pidfd.fd, number)
+    if (copy < 0) continue
+    const fd = new OwnedFd(copy)
+    if (isThatSocket(fd, cookie)) return fd
+    fd.closeLater()
+  }
+  return undefined
+}
+
+function numbersOf(pid: number, targets: ReadonlySet<string>): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`)
+      .map(Number)
+      .filter((number) => targets.has(linkOf(pid, number)))
+  } catch {
+    // It has ended, or is not ours to look into.
+    return []
+  }
+}
+
+function linkOf(pid: number, number: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${number}`)
+  } catch {
+    return ''
+  }
+}
+
+/** The number may be another file's by now. */
+function isThatSocket({ fd }: OwnedFd, cookie: string): boolean {
+  try {
+    return identifySocket(fd).cookie === cookie
+  } catch {
+    return false
+  }
+}
