@@ -11,7 +11,7 @@ export const EVENTS = {
     async run(stage) {
       const former = [...stage.workers]
       // A worker whose broker was killed may not have been told: it is stopped as a supervisor would.
-      if (await stage.startWorker('--takeover')) for (const worker of former) worker.kill('SIGTERM')
+      if (await stage.startWorker('--takeover')) for (const worker of former) stage.stop(worker)
       await stage.startWorker()
     },
   },
@@ -19,7 +19,7 @@ export const EVENTS = {
     weight: 4,
     async run(stage) {
       const [oldest] = stage.workers
-      if (await stage.startWorker()) oldest?.kill('SIGTERM')
+      if (await stage.startWorker()) stage.stop(oldest)
     },
   },
   'worker frozen': {

@@ -13,7 +13,7 @@ const { minutes, seed, rate, json } = readOptions({ minutes: 1, rate: 100 })
 const random = randomFrom(seed)
 const stage = new Stage()
 const samples = new Samples()
-const figures = { events: {}, kills: [] }
+const figures = { events: {}, kills: [], history: [] }
 let over = false
 
 process.once('SIGINT', () => stage.close().then(() => process.exit(130)))
@@ -31,6 +31,7 @@ async function disturb() {
   while (!over) {
     const name = choose(random)
     figures.events[name] = (figures.events[name] ?? 0) + 1
+    figures.history.push({ at: performance.now(), name })
     await EVENTS[name].run(stage, random, figures)
     await sleep(random() * 1000)
   }
@@ -40,6 +41,12 @@ async function disturb() {
 const CUT_WITHIN_MS = 1000
 const cutByKill = ({ at, took }) =>
   figures.kills.some((kill) => kill >= at - 1 && kill <= at + took + 1 && at + took - kill < CUT_WITHIN_MS)
+
+/** What failed, when, and during which of the events. */
+function described({ error, at, took }) {
+  const during = figures.history.filter((event) => event.at <= at + took).at(-1)?.name ?? 'nothing'
+  return `${error} at ${(at / 1000).toFixed(1)} s after ${took.toFixed(0)} ms, during: ${during}`
+}
 
 try {
   await stage.open()
@@ -59,7 +66,7 @@ try {
     seed,
     connections: requests.length,
     failed: errors.length - cut.length,
-    errors: [...new Set(errors.filter((request) => !cut.includes(request)).map(({ error }) => error))],
+    errors: errors.filter((request) => !cut.includes(request)).map(described),
     cutByKilledWorkers: cut.length,
     slowestMs: round(Math.max(...requests.map(({ took }) => took))),
     events: figures.events,

@@ -55,6 +55,13 @@ export class Stage {
     return served ? child : undefined
   }
 
+  /** As a supervisor would, once: a second signal would end it at once. */
+  stop(worker) {
+    if (!this.workers.includes(worker)) return
+    this.workers = this.workers.filter((one) => one !== worker)
+    worker.kill('SIGTERM')
+  }
+
   async close() {
     await this.client.close()
     await Promise.all([...this.#children].map((child) => ended(child, 'SIGKILL')))
