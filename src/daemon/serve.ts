@@ -65,7 +65,11 @@ export async function serve(
     undo.push(() => broker.close())
     const reloader = new Reloader(broker, read, log)
     broker.operator = {
-      reload: (how) => telling(() => reloader.run(how), how.dryRun),
+      reload(how) {
+        // The new broker has read the former configuration.
+        if (!how.dryRun) broker.upgrade?.giveUp('BUSY', 'the broker was told to reload')
+        return telling(() => reloader.run(how), how.dryRun)
+      },
       shutdown: () => stop.stopping || stop.act('SIGINT'),
     }
     hangup = () => void broker.operator.reload({ dryRun: false })
