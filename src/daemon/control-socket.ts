@@ -11,12 +11,21 @@ export function lockControl({ broker }: Config, kept: KeptDescriptors, keeping?:
   const { control, user } = broker
   const [lock] = kept.claim(LOCK_KEY)
   const resumed = lock && resumeControlPath(control, lock)
-  if (resumed === undefined) dropKept(kept, lock)
+  const listening = resumed === undefined && lock === undefined && hasListener(kept, control)
+  if (resumed === undefined && !listening) dropKept(kept, lock)
   if (resumed === undefined && keeping?.keeper.isCandidate)
     throw new Error(`the lock of ${control} was not handed over`)
-  const path = resumed ?? prepareControlPath(control, user?.uid, keeping?.locker)
+  const path = resumed ?? prepareControlPath(control, { owner: user?.uid, locker: keeping?.locker, listening })
   keeping?.locked(path)
   return path
+}
+
+/** A service manager keeps no lock, but it may have the listener. */
+function hasListener(kept: KeptDescriptors, control: string): boolean {
+  const fds = kept.claim(CONTROL_KEY)
+  const has = fds[0] !== undefined && ControlListener.isBoundTo(fds[0], control)
+  kept.giveBack(CONTROL_KEY, fds)
+  return has
 }
 
 /** A path whose lock is not ours any more is another's, or must be bound anew. */

@@ -5,10 +5,10 @@ import { basename, join } from 'node:path'
 import {
   type ControlListener,
   NO_STORE,
-  notify,
   prepareNotifyDirectory,
   releaseControlPath,
   releaseNotifyDirectory,
+  takePassedFds,
 } from '../sys/index.ts'
 import { Broker, notifyDirectory } from './broker.ts'
 import type { Config } from './config/model.ts'
@@ -24,6 +24,8 @@ import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
 import { readState } from './state/read-state.ts'
 import { SocketInventory } from './state/socket-inventory.ts'
+import { ServiceManager } from './systemd/service-manager.ts'
+import { SystemdStore } from './systemd/systemd-store.ts'
 import { Upgrade } from './upgrade.ts'
 
 /** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
@@ -46,10 +48,15 @@ export async function serve(
   ]
   // Nothing is the candidate's to undo: another broker serves, with these very sockets and paths.
   const givesWay = () => keeping?.keeper.isCandidate === true
-  let replaced = false
+  /** Another broker goes on with all of it. */
+  let goesOn = false
   try {
+    const manager = new ServiceManager(process.env, log)
+    undo.push(() => manager.close())
+    const store = new SystemdStore(keeping?.keeper ?? NO_STORE, manager.notices, takePassedFds(process.env))
+    undo.push(() => store.close())
     if (givesWay()) await keeping!.prepared()
-    const kept = new KeptDescriptors(keeping?.keeper ?? NO_STORE)
+    const kept = new KeptDescriptors(store)
     undo.push(() => kept.close())
     const path = lockControl(config, kept, keeping)
     undo.push(() => releaseControlPath(config.broker.control, path))
@@ -68,7 +75,7 @@ export async function serve(
       reload(how) {
         // The new broker has read the former configuration.
         if (!how.dryRun) broker.upgrade?.giveUp('BUSY', 'the broker was told to reload')
-        return telling(() => reloader.run(how), how.dryRun)
+        return telling(manager, () => reloader.run(how), how.dryRun)
       },
       shutdown: () => stop.stopping || stop.act('SIGINT'),
     }
@@ -93,18 +100,21 @@ export async function serve(
     if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')
     listener.resume()
     keeping?.keeper.serving()
+    store.settled()
     announce(config, sockets, log)
-    const stopped = untilStopped(broker, log, stop)
+    manager.ready(() => describe(broker), keeping?.keeper.pid)
+    const stopped = untilStopped(broker, manager, log, stop)
     for (const signal of early) stop.act(signal)
     const status = keeping
       ? await Promise.race([stopped, untilReplaced({ broker, listener, connections, keeping }, log)])
       : await stopped
-    replaced = status === 'replaced'
+    goesOn = status === 'replaced' || status === 'kept'
     if (status === 'replaced') return 0
+    if (status === 'kept') await leave(broker, manager, log)
     keeping?.keeper.ending()
-    return status
+    return status === 'kept' ? 0 : status
   } finally {
-    if (!givesWay() && !replaced) for (const step of undo.reverse()) step()
+    if (!givesWay() && !goesOn) for (const step of undo.reverse()) step()
   }
 }
 
@@ -118,17 +128,22 @@ function announce(config: Config, sockets: Sockets, log: Log): void {
     log.info({ name, sockets: sockets.descriptions(name).map(({ address }) => address) }, 'bound')
   }
   log.info({ control: config.broker.control, names: config.names.size, pid: process.pid }, 'serving')
-  notify(`READY=1\nSTATUS=${config.names.size} names`)
+}
+
+/** For `systemctl status`. */
+function describe({ registry }: Broker): string {
+  const { names, leases } = registry
+  return `${names.size} ${names.size === 1 ? 'name' : 'names'}, ${leases.size} ${leases.size === 1 ? 'holder' : 'holders'}`
 }
 
 /** The service manager waits for READY=1 (systemd.service(5), Type=notify-reload). */
-function telling(reload: () => ReloadResult, silent: boolean): ReloadResult {
+function telling(manager: ServiceManager, reload: () => ReloadResult, silent: boolean): ReloadResult {
   if (silent) return reload()
-  notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)
+  manager.reloading()
   try {
     return reload()
   } finally {
-    notify('READY=1')
+    manager.reloaded()
   }
 }
 
@@ -138,23 +153,23 @@ interface Stop {
 }
 
 /** The first signal drains the holders and waits for them; the second ends at once. */
-function untilStopped(broker: Broker, log: Log, stop: Stop): Promise<number> {
+function untilStopped(broker: Broker, manager: ServiceManager, log: Log, stop: Stop): Promise<number | 'kept'> {
   return new Promise((resolve) => {
-    stop.act = (signal) => {
+    stop.act = async (signal) => {
       stop.stopping = true
       broker.upgrade?.giveUp('BUSY', 'the broker was told to stop')
-      log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')
-      notify('STOPPING=1')
       stop.act = (second) => {
         log.warn({ signal: second }, 'second signal: ending at once')
         resolve(second === 'SIGTERM' ? 143 : 130)
       }
-      broker.drainAll().then(() => {
-        const { size } = broker.registry.leases
-        if (size > 0) log.warn({ leases: size }, 'stopped: drain_timeout is over, these leases had not ended')
-        else log.info('stopped')
-        resolve(0)
-      })
+      manager.stopping()
+      if (signal === 'SIGTERM' && (await manager.storesDescriptors())) return resolve('kept')
+      log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')
+      await broker.drainAll()
+      const { size } = broker.registry.leases
+      if (size > 0) log.warn({ leases: size }, 'stopped: drain_timeout is over, these leases had not ended')
+      else log.info('stopped')
+      resolve(0)
     }
   })
 }
@@ -187,4 +202,12 @@ function untilReplaced({ broker, listener, connections, keeping }: Replaceable, 
     }
     broker.upgrade = new Upgrade(keeping, host, log)
   })
+}
+
+/** systemd has the sockets and the state: the next broker goes on with them, and with every lease. */
+async function leave(broker: Broker, manager: ServiceManager, log: Log): Promise<void> {
+  log.info({ leases: broker.registry.leases.size }, 'stopping: systemd keeps the sockets and the leases')
+  broker.freeze()
+  for (const session of [...broker.sessions.values()]) session.farewell({ event: 'reconnect' }, () => {})
+  await manager.notices.sent()
 }

@@ -11,6 +11,7 @@ import {
   setNonBlocking,
   socketFigures,
 } from '../sys/index.ts'
+import { adoptKept, anchorKey, socketKey } from './adopt-kept.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
@@ -194,18 +195,13 @@ export class Sockets {
 
 const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
-/** Where the store keeps socket `index` of a name. No name has a `#`. */
-export function socketKey(name: string, index: number): string {
-  return `${name}#${index}`
-}
-
 function openName(model: NameModel, kept: KeptDescriptors, inventory: SocketInventory | undefined): Owned {
   const sockets: BoundSocket[] = []
   try {
     for (const [index, address] of model.addresses.entries()) {
       const key = socketKey(model.core.name, index)
       const socket =
-        adoptKept(kept, key, address, model) ??
+        adoptKept(kept, model, index, address) ??
         inventory?.recover(model.core.name, address.type, ({ fd }) =>
           adoptSocket(fd, address, optionsFor(model, address), model.backlog),
         ) ??
@@ -241,10 +237,6 @@ function describe({ backlog }: NameModel, sockets: readonly BoundSocket[]): Sock
   }))
 }
 
-function anchorKey(key: string): string {
-  return `${key}.anchor`
-}
-
 function keep({ store }: KeptDescriptors, key: string, { fd, anchor }: BoundSocket): void {
   store.put(key, [fd.fd])
   if (anchor !== undefined) store.put(anchorKey(key), [anchor.fd])
@@ -254,19 +246,4 @@ function keep({ store }: KeptDescriptors, key: string, { fd, anchor }: BoundSock
 function unkeep({ store }: KeptDescriptors, key: string): void {
   store.delete(key)
   store.delete(anchorKey(key))
-}
-
-function adoptKept(kept: KeptDescriptors, key: string, address: Address, model: NameModel): BoundSocket | undefined {
-  const fds = kept.claim(key)
-  const anchors = kept.claim(anchorKey(key))
-  const [fd, ...more] = fds
-  const [anchor, ...moreAnchors] = anchors
-  const adopted = fd && adoptSocket(fd, address, optionsFor(model, address), model.backlog, anchor)
-  if (adopted === undefined) {
-    kept.giveBack(key, fds)
-    kept.giveBack(anchorKey(key), anchors)
-  } else {
-    for (const extra of [...more, ...moreAnchors]) extra.close()
-  }
-  return adopted
 }

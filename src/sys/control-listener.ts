@@ -62,6 +62,12 @@ export class ControlListener {
     }
   }
 
+  /** Bound to that path, which is there still. */
+  static isBoundTo(socket: OwnedFd, path: string): boolean {
+    const name = addon.getsockname(socket.fd)
+    return typeof name !== 'number' && name.text === path && lstat(path)?.isSocket() === true
+  }
+
   /** Goes on with a socket that was kept; undefined, and the socket is left alone, when it is not the path's any more. */
   static adopt(
     socket: OwnedFd,
@@ -70,9 +76,8 @@ export class ControlListener {
     onConnection: (fd: OwnedFd) => void,
     options: ControlListenerOptions = {},
   ): ControlListener | undefined {
-    const name = addon.getsockname(socket.fd)
     const stats = lstat(path)
-    if (typeof name === 'number' || name.text !== path || !stats?.isSocket()) return undefined
+    if (stats === undefined || !ControlListener.isBoundTo(socket, path)) return undefined
     setPathOwner(path, { mode, uid: undefined, gid: undefined })
     const listener = new ControlListener(socket, onConnection, options)
     listener.#bound = { path, stats }

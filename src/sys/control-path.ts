@@ -146,18 +146,26 @@ function removeStale(path: string): void {
   unlinkSync(path)
 }
 
+export interface ControlPathOptions {
+  /** The user that the broker will be, who may own the directory. */
+  owner?: number | undefined
+  locker?: Locker | undefined
+  /** The listener of that path came from a service manager: the path stays as it is. */
+  listening?: boolean
+}
+
 /**
- * Makes the path free to bind, for this process alone as long as it keeps the lock. `owner`: the user that the broker will be, who may
- * own the directory. Throws an Error that says what to do.
+ * Makes the path free to bind, for this process alone as long as it keeps the lock. Throws an Error that says what to do.
  */
-export function prepareControlPath(path: string, owner?: number, locker: Locker = SELF_LOCKER): ControlPath {
+export function prepareControlPath(path: string, options: ControlPathOptions = {}): ControlPath {
+  const { owner, locker = SELF_LOCKER, listening = false } = options
   if (isAbstract(path) || !path.startsWith('/')) {
     throw new Error(`the control path ${path} is not absolute: anybody could take another kind of name before us`)
   }
   const made = requireSafeDirectory(dirname(path), owner)
   const lock = lockControl(path, locker)
   try {
-    removeStale(path)
+    if (!listening) removeStale(path)
     return { lock, made }
   } catch (error) {
     remove(lockPath(path))

@@ -1,0 +1,114 @@
+// systemd as a second keeper: whatever the broker keeps, systemd's file descriptor store has too (FDSTORE=1), and gives back by
+// LISTEN_FDS when the unit is started again. The store knows names only, and removes all descriptors of a name at once.
+
+import { type DescriptorStore, dupAll, type OwnedFd, type PassedFd, socketCookie } from '../../sys/index.ts'
+import type { Notices } from './notices.ts'
+
+/** A lock ends with the process that has it. */
+const NOT_STORED = new Set(['.lock'])
+const PASSED = /^\.listen\/\d+\/(.*)$/
+
+/** A socket's is the name that it belongs to; what is internal begins with a dot. */
+export function storedName(key: string): string {
+  if (key.startsWith('.')) return key
+  const [name = '', index] = key.split('#')
+  return index === undefined || /^\d+$/.test(index) ? name : `.${key}`
+}
+
+/** The broker's key; of a socket only the name is known, under which those of that name are together. */
+export function keyOfStored(name: string): string {
+  if (name.startsWith('.') && name.includes('#')) return name.slice(1)
+  return name.endsWith('.socket') ? name.slice(0, -'.socket'.length) : name
+}
+
+export class SystemdStore implements DescriptorStore {
+  private readonly inner: DescriptorStore
+  private readonly notices: Notices
+  private readonly passed: PassedFd[]
+  /** Copies of what is stored, by name and key: removing one key of a name means storing the others again. */
+  private readonly stored = new Map<string, Map<string, OwnedFd[]>>()
+  private taken: string[] = []
+  /** Internal names that the store has from before: what is put under them now takes the place of that. */
+  private readonly stale = new Set<string>()
+
+  constructor(inner: DescriptorStore, notices: Notices, passed: PassedFd[]) {
+    this.inner = inner
+    this.notices = notices
+    this.passed = passed
+  }
+
+  put(key: string, fds: readonly number[]): void {
+    this.inner.put(key, fds)
+    if (!this.notices.active || NOT_STORED.has(key)) return
+    const name = storedName(key)
+    const keys = this.stored.get(name) ?? new Map<string, OwnedFd[]>()
+    const former = keys.get(key)
+    this.stored.set(name, keys.set(key, dupAll(fds)))
+    for (const fd of former ?? []) fd.close()
+    if (former !== undefined || this.stale.delete(name)) this.storeAnew(name)
+    else this.store(name, fds)
+  }
+
+  delete(key: string): void {
+    this.inner.delete(key)
+    if (!this.notices.active || NOT_STORED.has(key)) return
+    const name = storedName(key)
+    const keys = this.stored.get(name)
+    for (const fd of keys?.get(key) ?? []) fd.close()
+    keys?.delete(key)
+    this.storeAnew(name)
+  }
+
+  take(): Map<string, OwnedFd[]> {
+    const kept = this.inner.take()
+    const passed = this.passed.splice(0)
+    for (const [key, fds] of [...kept]) {
+      const name = PASSED.exec(key)?.[1]
+      if (name === undefined) continue
+      this.taken.push(key)
+      kept.delete(key)
+      for (const fd of fds) passed.push({ name, fd })
+    }
+    for (const { name, fd } of passed) {
+      const key = keyOfStored(name)
+      const others = kept.get(key) ?? []
+      if (others.some((other) => isSameSocket(other, fd))) fd.close()
+      else kept.set(key, [...others, fd])
+    }
+    for (const key of kept.keys()) if (storedName(key).startsWith('.')) this.stale.add(storedName(key))
+    return kept
+  }
+
+  /** Everything that was taken has its own key now. */
+  settled(): void {
+    for (const key of this.taken.splice(0)) this.inner.delete(key)
+  }
+
+  close(): void {
+    for (const keys of this.stored.values()) for (const fds of keys.values()) for (const fd of fds) fd.close()
+    this.stored.clear()
+  }
+
+  private storeAnew(name: string): void {
+    this.notices.send(`FDSTOREREMOVE=1\nFDNAME=${name}`)
+    for (const fds of this.stored.get(name)?.values() ?? [])
+      this.store(
+        name,
+        fds.map(({ fd }) => fd),
+      )
+  }
+
+  /** FDPOLL=0: otherwise a holder's shutdown() would make systemd drop a socket that can be repaired. */
+  private store(name: string, fds: readonly number[]): void {
+    this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, fds)
+  }
+}
+
+/** A socket comes twice when its .socket unit passes it and the store has it. */
+function isSameSocket(one: OwnedFd, other: OwnedFd): boolean {
+  try {
+    return socketCookie(one.fd) === socketCookie(other.fd)
+  } catch {
+    return false
+  }
+}
