@@ -4,7 +4,10 @@ import { parseAddress } from '../../dist/protocol/address.js'
 import { GuardedSocket, openSocket } from '../../dist/sys/index.js'
 import { report } from '../handover/report.mjs'
 
-const count = Number(process.argv[2] ?? 1000)
+const [count = 1000] = process.argv
+  .slice(2)
+  .filter((word) => word !== '--json')
+  .map(Number)
 const ROUNDS = 20
 const addresses = {
   tcp: () => 'tcp://127.0.0.1:0',

@@ -9,8 +9,8 @@ import { quantile, report } from '../handover/report.mjs'
 import { onStage } from '../handover/stage.mjs'
 import { Clients } from './clients.mjs'
 
-const attacks = Number(process.argv[2] ?? 100)
-const perSecond = Number(process.argv[3] ?? 1000)
+const numbers = process.argv.slice(2).filter((word) => word !== '--json')
+const [attacks = 100, perSecond = 1000] = numbers.map(Number)
 const json = process.argv.includes('--json')
 const EVERY_MS = 60
 const NOBODY = 65534

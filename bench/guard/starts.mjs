@@ -7,7 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { report } from '../handover/report.mjs'
 import { onStage, until } from '../handover/stage.mjs'
 
-const times = Number(process.argv[2] ?? 50)
+const [times = 50] = process.argv
+  .slice(2)
+  .filter((word) => word !== '--json')
+  .map(Number)
 const CLI = join(import.meta.dirname, '../../dist/cli/main.js')
 const NODE_SERVER = `require('net').createServer((c) => c.end('x')).listen({ fd: 3 })`
 const NGINX = (
