@@ -8,7 +8,7 @@ import { REQUESTS } from './fuzz/requests.mjs'
 
 const cases = Number(process.argv[2] ?? 1_000_000)
 const seed = Number(process.argv[3] ?? 1)
-const SLOW_MS = 250
+const SLOW_MS = 2000
 
 const { below, mutated } = mutator(seed)
 

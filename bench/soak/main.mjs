@@ -42,6 +42,9 @@ const CUT_WITHIN_MS = 1000
 const cutByKill = ({ at, took }) =>
   figures.kills.some((kill) => kill >= at - 1 && kill <= at + took + 1 && at + took - kill < CUT_WITHIN_MS)
 
+/** More are alike. */
+const DESCRIBED = 5
+
 /** What failed, when, and during which of the events. */
 function described({ error, at, took }) {
   const during = figures.history.filter((event) => event.at <= at + took).at(-1)?.name ?? 'nothing'
@@ -66,7 +69,10 @@ try {
     seed,
     connections: requests.length,
     failed: errors.length - cut.length,
-    errors: errors.filter((request) => !cut.includes(request)).map(described),
+    errors: errors
+      .filter((request) => !cut.includes(request))
+      .slice(0, DESCRIBED)
+      .map(described),
     cutByKilledWorkers: cut.length,
     slowestMs: round(Math.max(...requests.map(({ took }) => took))),
     events: figures.events,
