@@ -23,3 +23,9 @@ describe('the README of an example is true', () => {
   )
   it.runIf(isInstalled('nginx'))('nginx (where it is installed: scripts/setup-examples)', () => run('nginx'), 60_000)
 })
+
+describe('what README and tutorial say happens', () => {
+  const config = 'examples/tutorial/broker.toml'
+  it('the tour of the README', () => runDocument('README.md', { cwd: 'examples', config }), 120_000)
+  it('the tutorial', () => runDocument('docs/tutorial.md', { cwd: 'examples/tutorial', config }), 120_000)
+})
