@@ -157,6 +157,18 @@ wait()
     }
   })
 
+  it('binds another low port at a reload', async () => {
+    const low = (label: string, port: number) =>
+      `[sockets.${label}]\nlisten = "tcp://127.0.0.1:${port}"\nallow = ["any"]\n`
+    const daemon = await startDaemon({ sockets: low('web', 1015), broker: 'user = "nobody"' })
+    writeFileSync(daemon.config, readFileSync(daemon.config, 'utf8') + low('more', 1016))
+    execFileSync(process.execPath, [CLI, '--socket', daemon.control, 'reload'], { stdio: 'pipe' })
+    await using admin = connect({ socket: daemon.control })
+    expect((await admin.list()).map(({ name }) => name)).toEqual(['web', 'more'])
+    await admin.close()
+    expect(await daemon.stop()).toBe(0)
+  })
+
   it('is believed by workers of other users: root called listen(2)', async () => {
     const daemon = await startDaemon({ sockets: CONFIGS[1]![1], broker: 'user = "nobody"' })
     const worker = startWorker(daemon, "broker = connect()\nsay(code(granted, broker, 'web'))", 60_001)

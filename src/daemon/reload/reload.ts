@@ -1,6 +1,6 @@
 // A reload: read, compare, open what is new, and only when nothing can fail any more change what serves.
 
-import { chmodSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { hasHolder, type Registry } from '../../core/registry.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { applyConfig, type ConfiguredHost } from '../apply-config.ts'
@@ -61,8 +61,8 @@ export class Reloader {
     try {
       plan.open(this.namesToOpen(changes, read.config))
       plan.change(
-        () => chmodSync(control, read.config.broker.controlMode),
-        () => chmodSync(control, controlMode),
+        () => setMode(control, read.config.broker.controlMode),
+        () => setMode(control, controlMode),
       )
     } catch (error) {
       return { code: 'SYSTEM', message: (error as Error).message, faults: [] }
@@ -129,4 +129,9 @@ function reloadEvent({ added, removed, changed, unchanged, broker }: Changes) {
     broker,
     counts: { added: added.length, removed: removed.length, changed: changed.length, unchanged: unchanged.length },
   }
+}
+
+/** Nothing to do is not tried: a broker that gave up root may not change the mode of the path that root bound. */
+function setMode(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) !== mode) chmodSync(path, mode)
 }
