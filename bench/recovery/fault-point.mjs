@@ -30,10 +30,10 @@ export async function runFaultPoint(call, point) {
   const file = join(directory, 'broker.toml')
   writeFileSync(file, CONFIG.replaceAll('{dir}', directory))
   const keeper = spawn(process.execPath, [CLI, 'serve', '--config', file], { stdio: 'ignore' })
-  const admin = connect({ socket: join(directory, 'control.sock') })
+  const admin = connect({ socket: join(directory, 'control.sock'), timeout: 30_000 })
   const clients = []
   const client = () => {
-    const one = connect({ socket: join(directory, 'control.sock') })
+    const one = connect({ socket: join(directory, 'control.sock'), timeout: 30_000 })
     clients.push(one)
     return one
   }

@@ -3,7 +3,7 @@
 
 import type { Folded } from './fold.ts'
 import { attach, createRegistry, type Generation, type Lease, type Name, type Registry } from './registry.ts'
-import type { LeaseRecord, NameRecord, PursuitRecord } from './state.ts'
+import { holderOf, type LeaseRecord, type NameRecord, type PursuitRecord } from './state.ts'
 import type { Effect, HolderInfo, ProcessKey } from './types.ts'
 
 export interface RestoreOptions {
@@ -111,12 +111,12 @@ function leaseOf(
   generations: Map<number, Generation>,
   { processOf }: RestoreOptions,
 ): Lease | undefined {
-  const { connection, bind, label, drainSignal, readyAfter, draining, ended, status } = record
+  const { connection, bind = 'connection', label, drainSignal, readyAfter, draining, ended, status } = record
   const name = registry.names.get(record.name)
   const generation = generations.get(record.generation)
   if (!name || (!generation && ended === undefined)) return undefined
-  const process = ended === undefined ? processOf(record.holder, id) : NOBODY
-  const holder: HolderInfo = { ...record.holder, process }
+  const known = holderOf(record.holder)
+  const holder: HolderInfo = { ...known, process: ended === undefined ? processOf(known, id) : NOBODY }
   return {
     id,
     ticket: 0,
@@ -140,9 +140,9 @@ function leaseOf(
     holder,
     open: false,
     // A program that had left its connection before has no use for another.
-    unclaimed: ended === undefined && (record.open || record.unclaimed),
+    unclaimed: ended === undefined && (record.open !== false || record.unclaimed === true),
     generation,
-    serving: record.serving,
+    serving: record.serving === true,
     held: [],
     ...(draining && { draining: { ...draining } }),
     ...(ended !== undefined && { ended }),
@@ -152,7 +152,7 @@ function leaseOf(
 
 function startClocks(registry: Registry, lease: Lease, record: LeaseRecord, options: RestoreOptions): void {
   const { id, asked, name } = lease
-  const { readyAt, aliveAt, drainAt, watchdogAt, open } = record
+  const { readyAt, aliveAt, drainAt, watchdogAt, open = true } = record
   const clock = (kind: string, at: number) => startTimer(registry, `${kind}/${id}`, at, options)
   if (readyAt !== undefined) clock('ready', readyAt)
   // Its connection ended with the broker, and only from then on is a program alive.
@@ -175,7 +175,8 @@ function tidy(name: Name): void {
 }
 
 function restorePursuit(registry: Registry, id: number, record: PursuitRecord, options: RestoreOptions): void {
-  const holder = { ...record.holder, process: options.processOf(record.holder, id) }
+  const known = holderOf(record.holder)
+  const holder = { ...known, process: options.processOf(known, id) }
   registry.pursuits.set(id, { lease: id, holder, signals: [...record.signals] })
   startTimer(registry, `kill/${id}`, record.at, options)
 }

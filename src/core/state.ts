@@ -10,18 +10,20 @@ export interface StateRecord {
   value: unknown
 }
 
-type Granted = Pick<AcquireEvent, 'connection' | 'bind' | 'label' | 'drainSignal' | 'readyAfter'>
+type Granted = Pick<AcquireEvent, 'connection' | 'label' | 'drainSignal' | 'readyAfter'>
 
+/** A grant writes one: what is usual has no key. */
 export interface LeaseRecord extends Granted {
   name: string
   /** Of its generation; an ended lease may have outlived that. */
   generation: number
   state: 'granted' | 'ready' | 'draining' | 'ended'
   since: number
-  holder: Omit<HolderInfo, 'process'>
-  open: boolean
-  unclaimed: boolean
-  serving: boolean
+  holder: HolderRecord
+  bind?: 'process'
+  open?: false
+  unclaimed?: true
+  serving?: true
   draining?: { reason: DrainReason; deadline: number; enforced: boolean }
   ended?: EndReason
   status?: string
@@ -42,8 +44,19 @@ export interface NameRecord {
   nextLabel: number
 }
 
+/** `process` is a number of this broker alone. */
+type HolderRecord = [
+  identity: string,
+  pid: number,
+  uid: number,
+  gid: number,
+  user: string,
+  command: string,
+  unit?: string,
+]
+
 export interface PursuitRecord {
-  holder: Omit<HolderInfo, 'process'>
+  holder: HolderRecord
   signals: Signal[]
   at: number
 }
@@ -86,11 +99,11 @@ function leaseRecord({ timers }: Registry, lease: Lease): LeaseRecord | null {
     state,
     since,
     holder: holderRecord(lease.holder),
-    open,
-    unclaimed,
-    serving,
     connection,
-    bind,
+    ...(bind === 'process' && { bind }),
+    ...(!open && { open }),
+    ...(unclaimed && { unclaimed }),
+    ...(serving && { serving }),
     ...(label !== undefined && { label }),
     ...(drainSignal !== undefined && { drainSignal }),
     ...(readyAfter !== undefined && { readyAfter }),
@@ -130,6 +143,12 @@ function pursuitRecord({ pursuits, timers }: Registry, id: number): PursuitRecor
   }
 }
 
-function holderRecord({ process: _, ...holder }: HolderInfo): Omit<HolderInfo, 'process'> {
-  return holder
+function holderRecord({ identity, pid, uid, gid, user, command, unit }: HolderInfo): HolderRecord {
+  const record: HolderRecord = [identity, pid, uid, gid, user, command]
+  if (unit !== undefined) record.push(unit)
+  return record
+}
+
+export function holderOf([identity, pid, uid, gid, user, command, unit]: HolderRecord): Omit<HolderInfo, 'process'> {
+  return { identity, pid, uid, gid, user, command, ...(unit !== undefined && { unit }) }
 }

@@ -50,7 +50,7 @@ export class StateLog {
     this.compactFrom = compactFrom
     this.meta = { ...folded.meta }
     if (store === NO_STORE) return
-    for (const [key, value] of folded.values) this.keep(key, Uint8Array.from(encodeRecord({ key, value })))
+    for (const [key, value] of folded.values) this.keep(key, new Uint8Array(encodeRecord({ key, value })))
     this.compact()
   }
 
@@ -63,7 +63,7 @@ export class StateLog {
       this.reserve(length, length + RECORD_HEADER + bytes.length)
       length = putRecord(this.frame, bytes, length)
       if (record.value === null) this.drop(record.key)
-      else this.keep(record.key, Uint8Array.from(bytes))
+      else this.keep(record.key, new Uint8Array(bytes))
       count(this.meta, record)
     }
     this.write(() => {

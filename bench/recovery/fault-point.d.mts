@@ -1,0 +1,7 @@
+export interface FaultPointResult {
+  faults: string[]
+  /** The call with its first bytes; undefined when the clients were done before. */
+  killedAt: string | undefined
+}
+
+export function runFaultPoint(call: 'pwrite64' | 'sendmsg', point: number): Promise<FaultPointResult>
