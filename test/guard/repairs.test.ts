@@ -113,7 +113,7 @@ const LISTEN = {
 /** The attack comes later than a worker's start, which the guard forgives. */
 const AFTER_START_MS = 1300
 
-const isRepaired = ({ msg }: Record<string, unknown>) => msg === 'repaired'
+const isRepaired = ({ msg }: Record<string, unknown>) => String(msg).endsWith(': repaired')
 
 interface Outcome {
   attack: string

@@ -63,7 +63,7 @@ describe.runIf(IS_ROOT)('what a holder does for good (needs root, to be another 
       }
       expect(await look('guarded')).toBe('True')
       expect(await look('open')).not.toBe('True')
-      const [told] = daemon.logs().filter(({ msg }) => msg === 'repaired')
+      const [told] = daemon.logs().filter(({ msg }) => String(msg).endsWith(': repaired'))
       expect(told).toMatchObject({ name: 'guarded', what: [row.what], replaced: true, address: before['address'] })
       expect(told!['suspects']).toEqual([{ lease: 2, pid: attacker.pid, user: 'nobody' }])
       viewer.close()
