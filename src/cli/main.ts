@@ -6,6 +6,8 @@ import { START_VARIABLE } from '../sys/start-variable.ts'
 
 if (process.env[START_VARIABLE] !== undefined) await import('../sys/program.ts')
 
-const { processEnv } = await import('./env.ts')
-const { run } = await import('./run.ts')
+const { processEnv, run } =
+  process.env['FD_BROKER_KEEPER'] === undefined
+    ? { ...(await import('./env.ts')), ...(await import('./run.ts')) }
+    : await import('./broker.ts')
 process.exitCode = await run(process.argv.slice(2), processEnv())
