@@ -21,6 +21,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'fd-broker check': HOST,
   'fd-broker top': 'fills a terminal: test/cli/top.test.ts runs it in one',
   'npm install fd-broker': 'installs from a registry',
+  'npm install -g fd-broker': 'installs from a registry',
   'npm install --global fd-broker && fd-broker upgrade': 'installs from a registry; test/keeper runs upgrade',
   'source <(fd-broker completion bash)': 'test/cli/completion.test.ts completes in each shell',
   'source <(fd-broker completion zsh)': 'test/cli/completion.test.ts completes in each shell',
@@ -39,6 +40,8 @@ interface Case {
   alone?: true
   /** Instead of the usual one. */
   config?: string
+  /** What the broker has, instead of the usual names. */
+  sockets?: string
 }
 
 interface Stage {
@@ -65,6 +68,15 @@ const rollBack = async ({ asker }: Stage) => {
 const releaseWhenDrained = async ({ asker, lease }: Stage) => {
   expect(await asker.next(10_000)).toMatchObject({ event: 'drain', lease })
   await asker.ask('release', { lease })
+}
+
+const names = (...all: string[]) =>
+  all.map((name) => `[sockets.${name}]\nlisten = "unix://{dir}/${name}.sock"\nallow = ["any"]\n`).join('')
+
+/** As docs/cli.md shows it. */
+const changeConfig = ({ daemon: { directory } }: Stage) => {
+  const sockets = `${names('web')}backlog = 9\ndrain_timeout = "9s"\n${names('admin', 'api')}`
+  writeConfig(directory, { sockets, broker: 'viewers = ["user:1"]' })
 }
 
 /** The faults that docs/configuration.md shows stand on lines 12 and 15. */
@@ -124,12 +136,19 @@ const CASES: Readonly<Record<string, Case>> = {
     output: /^web: paused, holders asked to drain\nstarted \.\/migrate \nweb: resumed\n$/,
   },
   'fd-broker resume web': { output: /^web: resumed\n$/ },
+  'fd-broker reload': { output: /^unchanged +web\nunchanged +admin\nunchanged +api\/v1\n/ },
+  'fd-broker reload --dry-run': {
+    output: /^changed +broker/,
+    sockets: names('web', 'old', 'admin'),
+    act: changeConfig,
+  },
+  'fd-broker shutdown': { output: /^the broker has ended\n$/, endless: true, act: releaseWhenDrained },
+  'fd-broker shutdown --no-wait': { output: /^the broker drains its holders, and ends\n$/ },
   'fd-broker token new deploy': { output: /^secret: \S{43}\nconfig: deploy = "sha256:[0-9a-f]{64}"\n$/ },
   'fd-broker completion fish >~/.config/fish/completions/fd-broker.fish': { output: /^$/ },
   ...Object.fromEntries(
     [
       ['fd-broker exec web -- gunicorn app:app', /started \S*gunicorn app:app fds=1 names=web/],
-      ['fd-broker exec web -- gunicorn --preload app:app', /started \S*gunicorn --preload app:app fds=1/],
       ['fd-broker exec web --takeover -- gunicorn --preload app:app', /started \S*gunicorn --preload app:app fds=1/],
       ['fd-broker exec web --takeover --generation v2 --ready-on notify -- ./server', /started \.\/server +fds=1/],
       [
@@ -153,7 +172,7 @@ function allExamples(): Example[] {
     ...helpExamples('fd-broker', help()),
     ...visible.flatMap((name) => helpExamples(name, help(name))),
     ...documentExamples(),
-  ].map((example) => ({ ...example, line: example.line.replace(/ +#.*$/, '') }))
+  ].map((example) => ({ ...example, line: example.line.replace(/ +#.*$/, '').replace(/ &$/, '') }))
 }
 
 const EXAMPLES = allExamples()
@@ -193,7 +212,7 @@ function furnish(directory: string): NodeJS.ProcessEnv {
   }
 }
 
-async function play(line: string, { alone, endless, act, config, output }: Case) {
+async function play(line: string, { alone, endless, act, config, output, sockets = SOCKETS }: Case) {
   const directory = temporaryDirectory()
   const env = furnish(directory)
   const put = (text: string) => text.replace('/etc/fd-broker/broker.toml', './broker.toml')
@@ -203,7 +222,7 @@ async function play(line: string, { alone, endless, act, config, output }: Case)
     const named = line.endsWith('--explain') ? `${line} ./broker.toml` : put(line)
     return runLine(named, { cwd: directory, env, endless: endless && output })
   }
-  const daemon = await startDaemon({ directory, sockets: SOCKETS })
+  const daemon = await startDaemon({ directory, sockets })
   const asker = await Asker.connect(daemon.control)
   const lease = Number((await asker.ask('acquire', { name: 'web', ready: true }))['lease'])
   const stage = { asker, daemon, lease }
