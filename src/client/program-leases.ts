@@ -11,17 +11,21 @@ export class ProgramLeases {
   readonly #session: Session
   readonly #leases: Lease[] = []
   readonly #trouble = new AbortController()
+  /** From then on the connection is lost on purpose. */
+  #detached = false
 
   constructor(options: ConnectOptions) {
-    // A lease outlives a lost connection, so asking again on another would take two.
-    this.#session = new Session({ ...options, reconnect: false })
+    this.#session = new Session(options)
   }
 
   async acquire(name: string, options: Omit<ProgramOptions, 'bind' | 'signal'>): Promise<Lease> {
     const lease = await acquire(this.#session, name, { ...options, bind: 'process', signal: this.trouble })
     this.#leases.push(lease)
     lease.on('drain', ({ reason }) => this.#note(`the lease on ${name} was asked to drain (${reason})`))
-    lease.on('ended', ({ reason }) => reason !== 'lost' && this.#note(`the lease on ${name} is over (${reason})`))
+    lease.on(
+      'ended',
+      ({ reason }) => (reason === 'lost' && this.#detached) || this.#note(`the lease on ${name} is over (${reason})`),
+    )
     return lease
   }
 
@@ -32,8 +36,11 @@ export class ProgramLeases {
 
   /** Ends the connection and keeps the leases. Rejects with ENDED when one was to drain, or was over, before that. */
   async detach(): Promise<void> {
-    const { ended } = this.#session
+    const { ended, timeout } = this.#session
     if (ended) throw ended
+    // A broker that is away comes back with the leases, and with what it has to say of them.
+    await this.#session.connection({ deadline: performance.now() + timeout })
+    this.#detached = true
     await this.#session.finish()
     await new Promise((resolve) => setImmediate(resolve))
     this.trouble.throwIfAborted()

@@ -95,3 +95,33 @@ it('a program started by exec is drained by signal; one that ended meanwhile is 
   await until(async () => (await holders(daemon)).length === 0, 'it has left')
   await stopCleanly(daemon)
 })
+
+it('exec that waits for a name waits on, and gets it from the broker that comes after', async () => {
+  const sockets = `${SOCKETS}\n[sockets.zone]\nlisten = "unix://{dir}/zone.sock"\nallow = ["user:${UID}"]\nmode = "exclusive"\ndrain_timeout = "5s"`
+  const daemon = await startKept({ sockets })
+  const program = ['python3', '-c', 'import signal; signal.pause()']
+  const first = start(daemon, ['exec', 'web,zone', '--', ...program])
+  await until(
+    async () => (await holders(daemon)).filter(({ state }) => state === 'ready').length >= 1,
+    'the first runs',
+  )
+  const standby = start(daemon, ['exec', 'web,zone', '--wait', '60', '--', ...program])
+  await until(async () => (await holders(daemon)).length === 3, 'the standby has the shared name')
+  for (let times = 0; times < 2; times++) await killBroker(daemon)
+  await until(async () => (await waiting(daemon)) === 1, 'it waits again')
+  expect((await holders(daemon)).length).toBe(3)
+  first.kill('SIGKILL')
+  const own = ({ pid }: Message) => pid === standby.pid
+  await until(async () => (await holders(daemon)).every(own), 'the first is gone')
+  await until(async () => (await holders(daemon)).filter(({ state }) => state === 'ready').length >= 1, 'it runs')
+  expect((await holders(daemon)).map(({ name }) => name).sort()).toEqual(['web', 'zone'])
+  standby.kill('SIGKILL')
+  await stopCleanly(daemon)
+})
+
+async function waiting(daemon: Daemon): Promise<number> {
+  const asker = await Asker.connect(daemon.control)
+  const { sockets } = (await asker.ask('list')) as { sockets: { waiting: number }[] }
+  asker.close()
+  return sockets.reduce((sum, view) => sum + view.waiting, 0)
+}
