@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,65 +5,15 @@ import { expect, it } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
-import { CLI, type Daemon, startDaemon, stopCleanly, until, writeConfig } from '../support/daemon.ts'
+import { startDaemon, stopCleanly, until } from '../support/daemon.ts'
 import { forbidLeaks } from '../support/leaks.ts'
+import { cli, cookies, list, portOf, refuses, rewrite } from '../support/reloading.ts'
 
 forbidLeaks()
 
 const ALLOW = 'allow = ["any"]'
 const web = (more = '') => `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\n${ALLOW}\n${more}\n`
 const api = (more = '') => `[sockets.api]\nlisten = "unix://{dir}/api.sock"\n${ALLOW}\n${more}\n`
-
-interface Outcome {
-  status: number | null
-  stdout: string
-  stderr: string
-}
-
-async function cli(daemon: Daemon, ...args: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [CLI, '--socket', daemon.control, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const outcome: Outcome = { status: null, stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (chunk) => (outcome.stdout += chunk))
-  child.stderr.setEncoding('utf8').on('data', (chunk) => (outcome.stderr += chunk))
-  outcome.status = await new Promise((resolve) => child.once('close', resolve))
-  return outcome
-}
-
-interface Listed {
-  name: string
-  mode: string
-  sockets: { address: string; cookie: string; limit: number }[]
-}
-
-async function list(daemon: Daemon): Promise<Listed[]> {
-  const asker = await Asker.connect(daemon.control)
-  const { sockets } = await asker.ask('list')
-  asker.close()
-  return sockets as Listed[]
-}
-
-const cookies = async (daemon: Daemon, name: string) =>
-  (await list(daemon)).find((listed) => listed.name === name)?.sockets.map(({ cookie }) => cookie)
-
-const portOf = async (daemon: Daemon, name: string) =>
-  Number(
-    (await list(daemon))
-      .find((listed) => listed.name === name)!
-      .sockets[0]!.address.split(':')
-      .at(-1),
-  )
-
-const rewrite = (daemon: Daemon, sockets: string, broker = '') => writeConfig(daemon.directory, { sockets, broker })
-
-function refuses(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ host: '127.0.0.1', port })
-    socket.once('connect', () => resolve(false)).once('error', () => resolve(true))
-    atEnd(() => socket.destroy())
-  })
-}
 
 it('prints what was added, removed, changed and left alone; unchanged names keep their very sockets and leases', async () => {
   const daemon = await startDaemon({
@@ -275,10 +224,7 @@ it('waiters of a removed name are answered as if they asked now; leases of the o
   await holder.lease('web', { ready: true })
   const waiter = await Asker.connect(daemon.control)
   waiter.send('acquire', { name: 'web', wait: -1 })
-  await until(
-    async () => (await list(daemon)).some((each) => (each as unknown as { waiting: number }).waiting === 1),
-    'it waits',
-  )
+  await until(async () => (await list(daemon)).some(({ waiting }) => waiting === 1), 'it waits')
   rewrite(daemon, api())
   await cli(daemon, 'reload')
   expect(await waiter.next()).toMatchObject({ ok: false, code: 'NOT_FOUND' })
