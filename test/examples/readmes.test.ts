@@ -17,11 +17,11 @@ describe('the README of an example is true', () => {
   it('hot-standby', () => run('hot-standby'), 60_000)
   it('python-socket', () => run('python-socket'), 60_000)
   it.runIf(isInstalled('gunicorn'))(
-    'gunicorn (where it is installed: scripts/setup-examples)',
+    'gunicorn (where it is installed: scripts/setup-tools)',
     () => run('gunicorn'),
     60_000,
   )
-  it.runIf(isInstalled('nginx'))('nginx (where it is installed: scripts/setup-examples)', () => run('nginx'), 60_000)
+  it.runIf(isInstalled('nginx'))('nginx (where it is installed: scripts/setup-tools)', () => run('nginx'), 60_000)
 })
 
 describe('what README and tutorial say happens', () => {
