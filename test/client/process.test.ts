@@ -27,7 +27,7 @@ describe('a process whose descriptor table is full', () => {
       try { lease.fd } catch (error) { console.log(error.code, error.message) }
       await lease.release()
       await broker.close()`,
-      { descriptors: 64 },
+      { descriptors: 128 },
     )
     expect(result.stderr).toBe('')
     expect(result.stdout).toMatch(/^EMFILE\n1 granted\nSYSTEM .*EMFILE.*RLIMIT_NOFILE/)
@@ -44,7 +44,7 @@ describe('a process whose descriptor table is full', () => {
       console.log(error.code, error.message)
       await broker.list()
       process.exit()`,
-      { descriptors: 64 },
+      { descriptors: 128 },
     )
     expect(result.stderr).toBe('')
     expect(result.stdout).toMatch(/^SYSTEM .*EMFILE.*RLIMIT_NOFILE.*ulimit -n/)
@@ -54,7 +54,7 @@ describe('a process whose descriptor table is full', () => {
   it('is told so when there is no descriptor for the connection', async () => {
     serve(granting([]))
     const result = await child(`${FILL}; fill(); console.log(await broker.list().catch((error) => error.message))`, {
-      descriptors: 64,
+      descriptors: 128,
     })
     expect(result.stdout).toMatch(/cannot connect.*EMFILE.*RLIMIT_NOFILE/)
   })
