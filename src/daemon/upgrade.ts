@@ -11,6 +11,9 @@ import type { Log } from './log.ts'
 const LOAD_MS = 10_000
 /** Requests wait so long at most, with what ends the new one and lets this one go on. */
 const FROZEN_MS = 350
+/** A host that is busy for a moment may make one late; it is tried again, after a pause in which clients are served. */
+const TRIES = 3
+const PAUSE_MS = 500
 
 interface Which {
   pid: number
@@ -32,6 +35,7 @@ interface Attempt {
   timer: NodeJS.Timeout
   to?: Which
   frozen: boolean
+  tries: number
   /** Why it was given up, if that was our decision. */
   why?: { code: ErrorCode; message: string }
 }
@@ -53,7 +57,7 @@ export class Upgrade {
   start(done: (outcome: Outcome) => void): void {
     if (this.attempt) return done({ code: 'BUSY', message: 'another upgrade is under way: wait for its end' })
     const late = () => this.giveUp('TIMEOUT', `the new broker was not loaded within ${LOAD_MS / 1000} s, and was ended`)
-    this.attempt = { done, timer: setTimeout(late, LOAD_MS), frozen: false }
+    this.attempt = { done, timer: setTimeout(late, LOAD_MS), frozen: false, tries: 1 }
     this.log.info('upgrade: starting what is installed now')
     this.keeping.keeper.upgrade()
   }
@@ -87,12 +91,25 @@ export class Upgrade {
   }
 
   private failed(attempt: Attempt, why: string): void {
+    if (attempt.frozen) this.host.thaw()
+    if (attempt.frozen && attempt.why?.code === 'TIMEOUT' && attempt.tries < TRIES) return this.again(attempt)
     this.attempt = undefined
     const outcome = attempt.why ?? { code: 'SYSTEM' as const, message: why }
     const message = `${outcome.message}; the log has its last words; this broker (pid ${process.pid}) goes on`
     this.log.error({ why: outcome.message }, 'upgrade failed: this broker goes on')
     attempt.done({ code: outcome.code, message })
-    if (attempt.frozen) this.host.thaw()
+  }
+
+  private again(attempt: Attempt): void {
+    this.log.warn('upgrade: the new broker was late; another is tried')
+    const { done, tries } = attempt
+    const late = () => this.giveUp('TIMEOUT', `the new broker was not loaded within ${LOAD_MS / 1000} s, and was ended`)
+    const start = () => {
+      next.timer = setTimeout(late, LOAD_MS)
+      this.keeping.keeper.upgrade()
+    }
+    const next: Attempt = { done, tries: tries + 1, frozen: false, timer: setTimeout(start, PAUSE_MS) }
+    this.attempt = next
   }
 
   private committed({ done, to }: Attempt): void {
