@@ -8,6 +8,7 @@ import { type Bent, BentSockets } from './bent-sockets.ts'
 import type { NameModel } from './config/model.ts'
 import type { Occurrence } from './history.ts'
 import type { Log } from './log.ts'
+import { Paced } from './paced.ts'
 import { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
 import type { Sockets, SocketsObserver } from './sockets.ts'
@@ -16,6 +17,8 @@ import { AFTER_READY_MS, Starts } from './starts.ts'
 const AUDIT_MS = 1000
 /** Looked at in one go: each takes 20 to 30 µs. */
 const SLICE_SOCKETS = 32
+/** Workers that start or end by the hundred are not a reason to look hundreds of times. */
+const APART_MS = 20
 
 interface Watched extends Bent {
   readonly guarded: GuardedSocket
@@ -36,6 +39,7 @@ export class Guard implements SocketsObserver {
   private readonly watched = new Map<number, Watched>()
   private readonly starts = new Starts()
   private readonly hangups: HangupWatch
+  private readonly audits = new Paced<'told' | 'silent'>(APART_MS, 'told', (name, how) => this.auditName(name, how))
   private readonly timers = new Set<NodeJS.Timeout>()
   private auditTimer: NodeJS.Timeout | undefined
   /** Those that are to be looked at yet in this second. */
@@ -70,11 +74,11 @@ export class Guard implements SocketsObserver {
 
   /** What the worker's start changed is set back now, and what it changes within a second is set back then. */
   ready(name: string, lease: number): void {
-    this.audit(name, 'silent')
+    this.audits.ask(name, 'silent')
     this.starts.ready(name, lease)
     const timer = setTimeout(() => {
       this.timers.delete(timer)
-      this.audit(name, 'silent')
+      this.audits.ask(name, 'silent')
     }, AFTER_READY_MS).unref()
     this.timers.add(timer)
   }
@@ -82,7 +86,7 @@ export class Guard implements SocketsObserver {
   ended(name: string, lease: number): void {
     this.reports.ended(name, lease)
     const starting = this.starts.ended(name, lease)
-    this.audit(name, starting ? 'silent' : 'told')
+    this.audits.ask(name, starting ? 'silent' : 'told')
   }
 
   /** Nobody holds the name: O_NONBLOCK is as configured again. */
@@ -120,7 +124,7 @@ export class Guard implements SocketsObserver {
     if (this.bent.isLost(watched.name) && !this.isHeld(watched.name)) this.bent.bindAgain(watched)
   }
 
-  private audit(name: string, how: 'told' | 'silent'): void {
+  private auditName(name: string, how: 'told' | 'silent'): void {
     for (const watched of [...this.of(name)]) this.inspect(watched, how)
   }
 
@@ -171,6 +175,7 @@ export class Guard implements SocketsObserver {
 
   close(): void {
     clearTimeout(this.auditTimer)
+    this.audits.close()
     for (const timer of this.timers) clearTimeout(timer)
     for (const fd of this.watched.keys()) this.hangups.remove(fd)
     this.watched.clear()

@@ -28,6 +28,8 @@ export const SHOWN_MS = 60_000
 
 /** Longer than between two audits: who ended since the last one may have done it. */
 const REMEMBERED_MS = 2500
+/** Of one name, the last ones: thousands of leases may end in a second. */
+const REMEMBERED_MOST = 64
 
 interface Former extends Suspect {
   /** performance.now() */
@@ -93,8 +95,10 @@ export class RepairReports {
     const holder = this.registry.ended.get(lease)?.holder
     if (holder === undefined) return
     const until = performance.now() + REMEMBERED_MS
-    const former = { lease, pid: holder.pid, user: holder.user, until }
-    this.former.set(name, [...(this.former.get(name) ?? []), former])
+    const former = this.former.get(name)
+    const entry = { lease, pid: holder.pid, user: holder.user, until }
+    if (former === undefined) this.former.set(name, [entry])
+    else if (former.push(entry) > REMEMBERED_MOST) former.shift()
   }
 
   /** Who has the name's sockets, or had them a moment ago: one of them did it, unless a process that was given a copy did. */

@@ -2,6 +2,8 @@ import type { OwnedFd } from './owned-fd.ts'
 
 /** Keeps descriptors for a broker that may die: the next one takes them back under the same keys. */
 export interface DescriptorStore {
+  /** False when nothing that is put here outlives the broker. */
+  readonly keeps: boolean
   /** Keeps copies of `fds` instead of whatever is under `key`. */
   put(key: string, fds: readonly number[]): void
   delete(key: string): void
@@ -10,4 +12,4 @@ export interface DescriptorStore {
 }
 
 /** Without a keeper nothing outlives the broker. */
-export const NO_STORE: DescriptorStore = { put: () => {}, delete: () => {}, take: () => new Map() }
+export const NO_STORE: DescriptorStore = { keeps: false, put: () => {}, delete: () => {}, take: () => new Map() }

@@ -41,6 +41,7 @@ const ROLES = ['first', 'again', 'candidate'] as const
 const SIGNALS = new Map(Object.entries(os.signals).map(([name, number]) => [number, name as NodeJS.Signals]))
 
 export class Keeper implements DescriptorStore {
+  readonly keeps = true
   readonly hello: KeeperHello
   readonly pid: number
   readonly #link: KeeperLink

@@ -90,6 +90,7 @@ describe('list, holders and stats', () => {
         'notify',
         'pid',
         'refusals',
+        'repairs',
         'requests',
         'uptime',
         'waiting',

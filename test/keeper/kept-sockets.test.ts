@@ -16,6 +16,7 @@ function memoryStore(): DescriptorStore & { keys(): string[]; close(): void } {
     kept.delete(key)
   }
   return {
+    keeps: true,
     put(key, fds) {
       drop(key)
       kept.set(

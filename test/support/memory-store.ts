@@ -3,6 +3,7 @@
 import { type DescriptorStore, dupAll, type OwnedFd } from '../../src/sys/index.ts'
 
 export class MemoryStore implements DescriptorStore, Disposable {
+  readonly keeps = true
   readonly kept = new Map<string, OwnedFd[]>()
   puts = 0
 

@@ -1,10 +1,10 @@
 // What the broker knows, in a memory file that a keeper has too: appended to before what it permits is done, and written anew into a
-// second file when most of it is outdated. Without a keeper nothing is written, because nothing would read it.
+// second file when most of it is outdated. Where nothing is kept nothing is written, because nothing would read it.
 
 import { randomBytes } from 'node:crypto'
 import { count, type Folded } from '../../core/fold.ts'
 import type { StateRecord } from '../../core/state.ts'
-import { createMemoryFile, type DescriptorStore, NO_STORE, type OwnedFd, writeAt } from '../../sys/index.ts'
+import { createMemoryFile, type DescriptorStore, type OwnedFd, writeAt } from '../../sys/index.ts'
 import type { Log } from '../log.ts'
 import {
   encodeHeader,
@@ -49,14 +49,14 @@ export class StateLog {
     this.log = log
     this.compactFrom = compactFrom
     this.meta = { ...folded.meta }
-    if (store === NO_STORE) return
+    if (!store.keeps) return
     for (const [key, value] of folded.values) this.keep(key, new Uint8Array(encodeRecord({ key, value })))
     this.compact()
   }
 
   /** All of them, or none, survive the broker. */
   append(records: readonly StateRecord[]): void {
-    if (this.store === NO_STORE || records.length === 0) return
+    if (!this.store.keeps || records.length === 0) return
     let length = FRAME_HEADER
     for (const record of records) {
       const bytes = encodeRecord(record)

@@ -37,6 +37,10 @@ export class SystemdStore implements DescriptorStore {
     this.passed = passed
   }
 
+  get keeps(): boolean {
+    return this.inner.keeps || this.notices.active
+  }
+
   put(key: string, fds: readonly number[]): void {
     this.inner.put(key, fds)
     if (!this.notices.active || NOT_STORED.has(key)) return
