@@ -120,7 +120,7 @@ class Checked(unittest.TestCase):
             report = io.StringIO()
             with contextlib.redirect_stdout(report), contextlib.redirect_stderr(report):
                 slow = Connection.__init__.__defaults__
-                Connection.__init__.__defaults__ = (None, 0.25, None)
+                Connection.__init__.__defaults__ = (None, 2.0, None)
                 try:
                     status = check_broker.main([path, "web", "--exclusive", "one"])
                 finally:
