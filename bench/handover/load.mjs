@@ -6,14 +6,15 @@ import { Http2Client } from './http2-client.mjs'
 
 /** Connections of a keep-alive load, used in turn. */
 const CONNECTIONS = 20
-const PATIENCE_MS = 60_000
+export const PATIENCE_MS = 60_000
 
 /**
  * `kind`: 'new connections' | 'keep-alive' | 'http2'. Returns `requests`, each {at, took, error?} in ms of
  * performance.now(), added when it is over; `pending()`; and `stop()`, which resolves with `requests` when all are over.
  */
-export function startLoad(port, rate, kind = 'new connections') {
-  const ask = { 'new connections': askHttp1(port), 'keep-alive': askHttp1(port, true), http2: askHttp2(port) }[kind]
+export function startLoad(port, rate, kind = 'new connections', patience = PATIENCE_MS) {
+  const http1 = (keepAlive) => askHttp1(port, keepAlive, patience)
+  const ask = { 'new connections': http1(false), 'keep-alive': http1(true), http2: askHttp2(port) }[kind]
   const requests = []
   const pending = new Set()
   const one = async () => {
@@ -55,12 +56,12 @@ export function countErrors(requests) {
   return counts
 }
 
-function askHttp1(port, keepAlive) {
+function askHttp1(port, keepAlive, timeout) {
   // Without one Node takes a global agent, which keeps connections alive.
   const agent = keepAlive ? new Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'fifo' }) : false
   const request = () =>
     new Promise((resolve, reject) => {
-      const sent = get({ host: '127.0.0.1', port, agent, timeout: PATIENCE_MS }, (response) => {
+      const sent = get({ host: '127.0.0.1', port, agent, timeout }, (response) => {
         response.on('end', resolve).on('error', reject).resume()
       })
       sent.on('timeout', () => sent.destroy(new Error('no answer in time'))).on('error', reject)

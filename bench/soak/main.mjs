@@ -1,17 +1,22 @@
-// npm run soak -- --minutes N --seed S [--rate R] [--json]: a broker under its keeper, workers, a steady load of new connections, and at
-// random (but the same for the same seed) takeovers, stops, kills of workers and of the broker, freezes and floods. Ends with one table.
-// Exits 1 when a connection failed that no killed worker had accepted.
+// npm run soak -- --minutes N --seed S [--rate R] [--patience SECONDS] [--worker FILE] [--json]: a broker under its keeper, workers, a
+// steady load of new connections, and at random (but the same for the same seed) takeovers, stops, kills of workers and of the broker,
+// freezes and floods. Ends with one table. Exits 1 when a connection failed that no killed worker had accepted, or when a worker did
+// not come. As soon as most requests fail it keeps what explains that in a directory, and names it (evidence.mjs).
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failed, startLoad } from '../handover/load.mjs'
 import { randomFrom, readOptions } from '../handover/options.mjs'
 import { choose, EVENTS } from './chaos.mjs'
+import { Evidence } from './evidence.mjs'
 import { percentile, Samples } from './samples.mjs'
 import { Stage } from './stage.mjs'
 
-const { minutes, seed, rate, json } = readOptions({ minutes: 1, rate: 100 })
+const { minutes, seed, rate, patience, json, worker } = readOptions(
+  { minutes: 1, rate: 100, patience: 60 },
+  { worker: { type: 'string' } },
+)
 const random = randomFrom(seed)
-const stage = new Stage()
+const stage = new Stage(worker)
 const samples = new Samples()
 const figures = { events: {}, kills: [], history: [] }
 let over = false
@@ -53,14 +58,16 @@ function described({ error, at, took }) {
 
 try {
   await stage.open()
-  await stage.startWorker()
-  await stage.startWorker()
-  const load = startLoad(stage.port, rate)
+  for (const _ of ['one that serves', 'one to spare'])
+    if (!(await stage.startWorker())) throw new Error(stage.missing[0].why)
+  const load = startLoad(stage.port, rate, 'new connections', patience * 1000)
+  const evidence = new Evidence(stage, load, rate)
   const running = [watch(), disturb()]
   await sleep(minutes * 60_000)
   over = true
   await Promise.all(running)
   const requests = await load.stop()
+  evidence.end()
   const errors = failed(requests)
   const cut = errors.filter((request) => request.error !== 'ECONNREFUSED' && cutByKill(request))
   const round = (value) => (value === null ? null : Math.round(value * 100) / 100)
@@ -74,6 +81,8 @@ try {
       .slice(0, DESCRIBED)
       .map(described),
     cutByKilledWorkers: cut.length,
+    missingWorkers: stage.missing.map(({ at, why }) => `${why} at ${(at / 1000).toFixed(1)} s`).slice(0, DESCRIBED),
+    evidence: evidence.directory,
     slowestMs: round(Math.max(...requests.map(({ took }) => took))),
     events: figures.events,
     brokers: samples.brokers,
@@ -91,7 +100,7 @@ try {
         Object.entries(result).map(([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : value]),
       ),
     )
-  process.exitCode = result.failed > 0 ? 1 : 0
+  process.exitCode = result.failed > 0 || stage.missing.length > 0 ? 1 : 0
 } finally {
   over = true
   await stage.close()
