@@ -25,6 +25,7 @@ import { dispatch, rightOf } from './requests.ts'
 import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
+import { ExpectedOptions } from './state/expected-options.ts'
 import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
 import { configRecord } from './state/remembered-config.ts'
 import { type Resuming, resume } from './state/resume.ts'
@@ -55,6 +56,7 @@ export class Broker implements SessionHost, Host {
   readonly processBound: ProcessBound
   readonly rights: Rights
   readonly replacements: Replacements
+  readonly expected: ExpectedOptions
   readonly guard: Guard
   operator!: Operator
   readonly users = new UserNames()
@@ -94,8 +96,10 @@ export class Broker implements SessionHost, Host {
     )
     this.rights = new Rights(config, this.processes)
     this.replacements = new Replacements(this, log)
+    this.expected = new ExpectedOptions(this.state, past.folded.values)
     this.guard = new Guard(this, log)
     sockets.observe(this.guard)
+    this.expected.settle()
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
     this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)

@@ -13,6 +13,7 @@ import { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
 import type { Sockets, SocketsObserver } from './sockets.ts'
 import { AFTER_READY_MS, Starts } from './starts.ts'
+import type { ExpectedOptions } from './state/expected-options.ts'
 
 const AUDIT_MS = 1000
 /** Looked at in one go: each takes 20 to 30 µs. */
@@ -22,12 +23,15 @@ const APART_MS = 20
 
 interface Watched extends Bent {
   readonly guarded: GuardedSocket
+  /** The revision of what the next broker will find. */
+  noted: number
 }
 
 export interface GuardHost {
   readonly registry: Registry
   readonly replacements: Replacements
   readonly sockets: Sockets
+  readonly expected: ExpectedOptions
   occurred(event: Occurrence): void
 }
 
@@ -51,21 +55,38 @@ export class Guard implements SocketsObserver {
     this.reports = new RepairReports(host.registry, log, (event) => host.occurred(event))
     this.bent = new BentSockets(host.sockets, host.replacements, this.reports, log)
     this.hangups = new HangupWatch((fd, reopened) => this.hungUp(fd, reopened))
+    for (const { id, name, state } of host.registry.leases.values()) {
+      if (state === 'granted') this.granted(name.config.name, id)
+    }
     this.auditNext()
   }
 
   opened(name: string, index: number, socket: BoundSocket, model: NameModel): void {
     if (!model.guard) return
     const { fd } = socket.fd
-    const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog })
-    this.watched.set(fd, { name, index, socket, model, guarded })
+    const former = this.host.expected.take(socket.cookie)
+    const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog }, former)
+    const watched = { name, index, socket, model, guarded, noted: -1 }
+    this.watched.set(fd, watched)
+    this.note(watched)
     this.hangups.add(fd, socket.address.type === 'tcp' ? model.backlog : undefined)
   }
 
   closing(socket: BoundSocket): void {
     const { fd } = socket.fd
-    if (this.watched.delete(fd)) this.hangups.remove(fd)
+    if (this.watched.delete(fd)) {
+      this.hangups.remove(fd)
+      this.host.expected.drop(socket.cookie)
+    }
     this.bent.forget(socket)
+  }
+
+  /** Before anybody gets the socket, and when more is allowed than before. */
+  private note(watched: Watched): void {
+    const { guarded, socket } = watched
+    if (guarded.revision === watched.noted) return
+    watched.noted = guarded.revision
+    this.host.expected.note(socket.cookie, guarded.expected)
   }
 
   granted(name: string, lease: number): void {
@@ -91,7 +112,10 @@ export class Guard implements SocketsObserver {
 
   /** Nobody holds the name: O_NONBLOCK is as configured again. */
   rested(name: string): void {
-    for (const { guarded, model } of this.of(name)) guarded.expectNonBlocking(model.nonBlocking ?? false)
+    for (const watched of this.of(name)) {
+      watched.guarded.expectNonBlocking(watched.model.nonBlocking ?? false)
+      this.note(watched)
+    }
   }
 
   private hungUp(fd: number, reopened: boolean): void {
@@ -139,6 +163,7 @@ export class Guard implements SocketsObserver {
       const findings = watched.guarded.inspect()
       if (findings !== undefined) this.found(watched, findings, how)
       else this.bent.mended(watched.socket)
+      this.note(watched)
     } catch (error) {
       this.log.error({ err: error, name: watched.name }, 'the guard could not look at a socket')
     }

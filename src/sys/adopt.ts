@@ -8,6 +8,7 @@ import { anchorBeside } from './anchor.ts'
 import type { BoundSocket } from './listen.ts'
 import type { OwnedFd } from './owned-fd.ts'
 import { identifySocket } from './socket-identity.ts'
+import { setInt } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 import * as unixPath from './unix-path.ts'
 
@@ -27,6 +28,8 @@ export function adoptSocket(
   const bound = type === address.type ? boundAddress(fd, address) : undefined
   if (bound === undefined) return undefined
   const datagrams = type === 'udp' || type === 'unix-dgram'
+  // Without it, a listener that was shut cannot listen beside its anchor.
+  if (anchor !== undefined && type === 'tcp') setInt(fd.fd, constants.SOL_SOCKET, constants.SO_REUSEPORT, 1)
   if (!datagrams) check(addon.listen(fd.fd, backlog), 'listen')
   const path = 'path' in address && !unixPath.isAbstract(address.path) ? address.path : undefined
   const stats = path === undefined ? undefined : unixPath.lstat(path)

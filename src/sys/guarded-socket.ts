@@ -20,14 +20,25 @@ export interface Guarded {
   readonly backlog: number
 }
 
-/** The broker's own copy of a shared socket, and what it is to be like: as it was when this was made. */
+/** The broker's own copy of a shared socket, and what it is to be like: as it was when this was made, or as `expected` says. */
 export class GuardedSocket {
   private readonly socket: Guarded
   private readonly snapshot: SocketSnapshot
 
-  constructor(socket: Guarded) {
+  constructor(socket: Guarded, expected?: string) {
     this.socket = socket
     this.snapshot = new SocketSnapshot(socket.fd, socket.type)
+    if (expected !== undefined) this.snapshot.restore(expected)
+  }
+
+  /** Other than before when `expected` is. */
+  get revision(): number {
+    return this.snapshot.revision
+  }
+
+  /** What it is to be like, for a later process. */
+  get expected(): string {
+    return this.snapshot.toString()
   }
 
   /** O_NONBLOCK of the shared description. */

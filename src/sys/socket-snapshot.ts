@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import type { SocketType } from '../protocol/address.ts'
 import { addon } from './addon.ts'
 import { GUARDED_OPTIONS, type GuardedOption } from './guarded-options.ts'
@@ -16,7 +17,12 @@ interface Plan {
   readonly at: readonly number[]
   readonly rows: Int32Array
   readonly length: number
+  /** Tells this table from another version's. */
+  readonly digest: string
 }
+
+/** What opening a kept socket sets anew: the caller of listen(), and its backlog. */
+const SET_BY_LISTEN: ReadonlySet<string> = new Set(['backlog', 'listen'])
 
 const plans = new Map<SocketType, Plan>()
 
@@ -31,7 +37,8 @@ function planFor(type: SocketType): Plan {
     length += size
   }
   const rows = Int32Array.from(options.flatMap(({ level, name, size }) => [level, name, size]))
-  const plan = { options, at, rows, length }
+  const digest = crc32(new Uint8Array(rows.buffer)).toString(16)
+  const plan = { options, at, rows, length, digest }
   plans.set(type, plan)
   return plan
 }
@@ -42,6 +49,8 @@ export class SocketSnapshot {
   private readonly plan: Plan
   private readonly expected: Uint8Array
   private readonly found: Uint8Array
+  /** Counts the changes of what is expected. */
+  revision = 0
 
   /** As it is now. `fd` stays its owner's. */
   constructor(fd: number, type: SocketType) {
@@ -50,6 +59,22 @@ export class SocketSnapshot {
     this.expected = new Uint8Array(this.plan.length)
     this.found = new Uint8Array(this.plan.length)
     check(addon.audit(fd, this.plan.rows, this.expected, this.expected), 'getsockopt')
+  }
+
+  /** For restore(). */
+  toString(): string {
+    return `${this.plan.digest}:${Buffer.from(this.expected).toString('base64')}`
+  }
+
+  /** It is to be as another snapshot of the same socket said; one by another version of this table is of no use. */
+  restore(text: string): void {
+    const [digest, base64 = ''] = text.split(':')
+    const former = Buffer.from(base64, 'base64')
+    if (digest !== this.plan.digest || former.length !== this.plan.length) return
+    for (const [index, { label, size }] of this.plan.options.entries()) {
+      const at = this.plan.at[index]!
+      if (!SET_BY_LISTEN.has(label)) this.expected.set(former.subarray(at, at + size), at)
+    }
   }
 
   /** What is not as it was; where a value may rise and has risen, that is how it is from now on. */
@@ -74,13 +99,20 @@ export class SocketSnapshot {
 
   /** How it is now is how it is to be. */
   accept({ option, now }: Bend): void {
-    this.expected.set(now, this.plan.at[this.plan.options.indexOf(option)])
+    this.change(this.plan.options.indexOf(option), now)
   }
 
   /** How an option is to be, whatever it is. */
   expect(label: string, value: number): void {
     const index = this.plan.options.findIndex((option) => option.label === label)
-    if (index >= 0) this.expected.set(new Uint8Array(Int32Array.of(value).buffer), this.plan.at[index])
+    if (index >= 0) this.change(index, new Uint8Array(Int32Array.of(value).buffer))
+  }
+
+  private change(index: number, bytes: Uint8Array): void {
+    const at = this.plan.at[index]!
+    if (Buffer.compare(this.expected.subarray(at, at + bytes.length), bytes) === 0) return
+    this.expected.set(bytes, at)
+    this.revision++
   }
 }
 

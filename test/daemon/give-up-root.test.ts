@@ -58,7 +58,7 @@ function explained(config: string): string {
 }
 
 const CONFIGS: [string, string][] = [
-  ['no feature', '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nguard = false\nallow = []'],
+  ['no feature', '[sockets.web]\nlisten = "unix://{dir}/web"\nallow = []'],
   ['anchors and holders of other users', '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]'],
   ['a low port and a mark', '[sockets.web]\nlisten = "tcp://127.0.0.1:1013"\nmark = 3\nguard = false\nallow = []'],
   [

@@ -21,11 +21,14 @@ interface Row {
 /** setsockopt(2) calls that ask for CAP_NET_ADMIN: SO_PRIORITY above 6, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MARK, IP(V6)_TRANSPARENT. */
 const ADMIN_SOCKOPTS: ReadonlySet<string> = new Set(['1/12', '1/32', '1/33', '1/36', '0/19', '41/75'])
 
+/** SO_REUSEADDR, SO_REUSEPORT. */
+const SHARING_SOCKOPTS: ReadonlySet<string> = new Set(['1/2', '1/15'])
+
 const ROWS: readonly Row[] = [
   {
     capability: 'CAP_CHOWN',
     reasons: (config) => [
-      ...namesWhere(config, isAnchored, 'guard: the anchor of a port belongs to a user of its own'),
+      ...namesWhere(config, isAnchored, 'a port’s socket and its anchor belong to a user of their own'),
       ...namesWhere(config, hasOwner, 'socket_user, socket_group: the path of a replaced socket'),
     ],
   },
@@ -89,8 +92,14 @@ function namesWhere(config: Config, holds: (model: NameModel) => boolean, why: s
 }
 
 const isExclusive = ({ core }: NameModel) => core.mode === 'exclusive'
-const isAnchored = ({ guard, addresses }: NameModel) => guard && addresses.some(({ type }) => type === 'tcp')
+const isAnchored = ({ addresses, options }: NameModel) =>
+  addresses.some(({ type }) => type === 'tcp' || (type === 'udp' && !sharesPort(options)))
 const hasOwner = ({ options }: NameModel) => options.socketUser !== undefined || options.socketGroup !== undefined
+
+/** A UDP port that others share has no anchor. */
+function sharesPort({ reusePort, sockopt = [] }: NameModel['options']): boolean {
+  return reusePort === true || sockopt.some(({ level, name }) => SHARING_SOCKOPTS.has(`${level}/${name}`))
+}
 
 function isForOthers({ core }: NameModel, { broker }: Config): boolean {
   const own = (condition: Condition) => condition.kind === 'user' && condition.uid === broker.user?.uid
