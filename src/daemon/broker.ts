@@ -282,7 +282,7 @@ export class Broker implements SessionHost, Host {
   /** What survives this broker is written before anybody hears of it. */
   private performAll(effects: readonly Effect[]): void {
     const owed = owedBy(effects, this.registry)
-    this.state.append([...recordsOf(this.registry), ...owed])
+    this.state.append([...recordsOf(this.registry), ...owed, ...this.journal.note(effects)])
     for (const effect of effects) this.perform(effect)
     if (owed.length > 0) this.state.append(owed.map(({ key }) => ({ key, value: null })))
   }

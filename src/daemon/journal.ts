@@ -1,6 +1,7 @@
 // Everything that is told of what happens: the log, the history, the counters and the subscribers. docs/logging.md has every line.
 
-import type { PublishedEvent } from '../core/types.ts'
+import type { StateRecord } from '../core/state.ts'
+import type { Effect, PublishedEvent } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import { HISTORY_MAX } from '../protocol/limits.ts'
 import { isOp } from '../protocol/messages.ts'
@@ -20,6 +21,12 @@ const HISTORY_KEY = 'history/'
 const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['repaired'])
 const WARNINGS: ReadonlySet<string> = new Set(['denied', 'rollback', 'expired', 'evicted', 'undeclared'])
 
+interface Noted {
+  occurrence: Occurrence
+  /** False when it is over the quota of lines. */
+  logged: boolean
+}
+
 export class Journal {
   readonly history = new History()
   private readonly durations = new Durations()
@@ -28,7 +35,9 @@ export class Journal {
   private readonly counters: Counters
   private readonly subscribers: ReadonlySet<Session>
   private readonly lines: LineQuota
-  private unsaved: PastEvent[] = []
+  /** Events of the step that is under way, which are in the history and not told yet. */
+  private readonly noted = new Map<PublishedEvent, Noted>()
+  private unsaved: StateRecord[] = []
   private saving: NodeJS.Immediate | undefined
 
   constructor(log: Log, state: StateLog, counters: Counters, subscribers: ReadonlySet<Session>) {
@@ -48,21 +57,50 @@ export class Journal {
     for (const event of this.history.select()) this.durations.tell(event as unknown as PublishedEvent)
   }
 
+  /** What a step is going to tell, as records that are written together with what it changes. */
+  note(effects: readonly Effect[]): StateRecord[] {
+    this.noted.clear()
+    const records: StateRecord[] = []
+    for (const effect of effects) {
+      if (effect.type !== 'publish') continue
+      const noted = this.judge(this.durations.tell(effect.event))
+      this.noted.set(effect.event, noted)
+      if (isKept(noted)) records.push(this.keep(noted.occurrence))
+    }
+    return records
+  }
+
   /** An event of the core, with what is known of its duration. */
   published(event: PublishedEvent): void {
-    this.occurred(this.durations.tell(event))
+    const noted = this.noted.get(event)
+    if (noted === undefined) return this.occurred(this.durations.tell(event))
+    this.tell(noted)
   }
 
   occurred(occurrence: Occurrence): void {
-    const { event, at, ...details } = occurrence
+    const noted = this.judge(occurrence)
+    this.tell(noted)
+    if (!isKept(noted)) return
+    this.unsaved.push(this.keep(occurrence))
+    this.saving ??= setImmediate(() => this.save())
+  }
+
+  private tell({ occurrence, logged }: Noted): void {
     this.counters.names.count(occurrence)
     for (const session of this.subscribers) session.tell(occurrence)
-    const logged = this.takes(occurrence, at)
-    if (logged && !LOGGED_ELSEWHERE.has(event)) this.log[WARNINGS.has(event) ? 'warn' : 'info'](details, event)
-    // A flood of refusals must not wash the rest out of the history.
-    if (!logged && event === 'denied') return
-    this.unsaved.push(this.history.add(occurrence))
-    this.saving ??= setImmediate(() => this.save())
+    const level = WARNINGS.has(occurrence.event) ? 'warn' : 'info'
+    if (!logged || LOGGED_ELSEWHERE.has(occurrence.event) || !this.log.isLevelEnabled(level)) return
+    const { event, at: _, ...details } = occurrence
+    this.log[level](details, event)
+  }
+
+  private judge(occurrence: Occurrence): Noted {
+    return { occurrence, logged: this.takes(occurrence, occurrence.at) }
+  }
+
+  private keep(occurrence: Occurrence): StateRecord {
+    const event = this.history.add(occurrence)
+    return { key: `${HISTORY_KEY}${event.seq % HISTORY_MAX}`, value: event }
   }
 
   private takes({ uid, name }: Occurrence, now: number): boolean {
@@ -100,9 +138,8 @@ export class Journal {
 
   private save(): void {
     this.saving = undefined
-    const records = this.unsaved.map((event) => ({ key: `${HISTORY_KEY}${event.seq % HISTORY_MAX}`, value: event }))
+    this.state.append(this.unsaved)
     this.unsaved = []
-    this.state.append(records)
   }
 
   close(): void {
@@ -110,4 +147,9 @@ export class Journal {
     this.save()
     this.lines.summarise()
   }
+}
+
+/** A flood of refusals must not wash the rest out of the history. */
+function isKept({ occurrence, logged }: Noted): boolean {
+  return logged || occurrence.event !== 'denied'
 }

@@ -56,13 +56,13 @@ describe('the log', () => {
   it('has journald’s priorities when journald reads it, and only then', async () => {
     const journal = ['sh', '-c', 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"', 'sh']
     const daemon = await startDaemon({ sockets: WEB, through: journal })
-    daemon.process.kill('SIGHUP')
-    await until(() => daemon.stderr().includes('SIGHUP'), 'the warning is logged')
+    daemon.process.kill('SIGUSR1')
+    await until(() => daemon.stderr().includes('SIGUSR1'), 'the warning is logged')
     await stopCleanly(daemon)
     const lines = daemon.stderr().trimEnd().split('\n')
     for (const line of lines) expect(line).toMatch(/^<[2-7]>\{/)
     expect(lines.find((line) => line.includes('"serving"'))).toMatch(/^<6>/)
-    expect(lines.find((line) => line.includes('SIGHUP'))).toMatch(/^<4>/)
+    expect(lines.find((line) => line.includes('SIGUSR1'))).toMatch(/^<4>/)
 
     const other = await startDaemon({ sockets: WEB, env: { JOURNAL_STREAM: '1:1' } })
     await stopCleanly(other)
