@@ -62,7 +62,7 @@ export class Broker implements SessionHost, Host {
   readonly users = new UserNames()
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
-  readonly counters: Counters = { requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
+  readonly counters: Counters = { restarts: 0, requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
   readonly startedAt = Date.now()
   upgrade: Upgrade | undefined
   private readonly journal: Journal

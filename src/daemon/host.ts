@@ -16,6 +16,8 @@ import type { Upgrade } from './upgrade.ts'
 import type { UserNames } from './user-names.ts'
 
 export interface Counters {
+  /** Brokers that died, in the time of this keeper. */
+  restarts: number
   requests: number
   grants: number
   refusals: Partial<Record<ErrorCode, number>>

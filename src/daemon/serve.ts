@@ -70,6 +70,7 @@ export async function serve(
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log, { kept, folded })
     undo.push(() => broker.close())
+    broker.counters.restarts = keeping?.keeper.hello.deaths ?? 0
     const reloader = new Reloader(broker, read, log)
     broker.operator = {
       reload(how) {

@@ -72,6 +72,12 @@ describe('metrics', () => {
     expect(figureOf(body, 'fd_broker_accept_queue_connections', { name: 'web' })).toBe(Number(ss[1]))
     expect(figureOf(body, 'fd_broker_accept_queue_limit_connections', { name: 'web' })).toBe(Number(ss[2]))
     expect([Number(ss[1]), Number(ss[2])]).toEqual([5, 4])
+    // Clients try again, so both grow: the kernel is asked before and after.
+    const [first, told, then] = [dropsBySs(port), (await drops())!, dropsBySs(port)]
+    expect(first).toBeGreaterThan(0)
+    expect(told).toBeGreaterThanOrEqual(first)
+    expect(told).toBeLessThanOrEqual(then)
+    expect(listenDrops()).toBeGreaterThanOrEqual(told)
     for (const client of clients) client.destroy()
     await stopCleanly(daemon)
   })
@@ -131,3 +137,15 @@ describe('docs/metrics.md', () => {
     expect(used.filter((name) => !(name in NAME_METRICS) && !(name in BROKER_METRICS))).toEqual([])
   })
 })
+
+/** `d` of skmem: what the kernel dropped at this very socket (ss(8), --memory). */
+function dropsBySs(port: number): number {
+  const { stdout } = spawnSync('ss', ['-Hltnm', `sport = :${port}`], { encoding: 'utf8' })
+  return Number(/skmem:\(.*,d(\d+)\)/.exec(stdout)![1])
+}
+
+/** Of all listeners of the network namespace since it was made (nstat(8)). */
+function listenDrops(): number {
+  const { stdout } = spawnSync('nstat', ['-asz', 'TcpExtListenDrops'], { encoding: 'utf8' })
+  return Number(/TcpExtListenDrops\s+(\d+)/.exec(stdout)![1])
+}

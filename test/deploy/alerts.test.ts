@@ -5,11 +5,20 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { addon, constants } from '../../src/sys/addon.ts'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
-import { type Daemon, startDaemon, stopCleanly, temporaryDirectory, until } from '../support/daemon.ts'
+import {
+  childrenOf,
+  type Daemon,
+  type DaemonOptions,
+  startDaemon,
+  stopCleanly,
+  temporaryDirectory,
+  until,
+} from '../support/daemon.ts'
 import { forbidLeaks } from '../support/leaks.ts'
-import { readMetrics, scrape } from '../support/metrics.ts'
+import { figureOf, readMetrics, scrape } from '../support/metrics.ts'
 
 forbidLeaks()
 
@@ -17,12 +26,8 @@ const RULES = resolve(import.meta.dirname, '../../deploy/alerts.yml')
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0
 
 const SOCKETS = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\nbacklog = 4'
-const start = (directory?: string) =>
-  startDaemon({
-    broker: 'metrics = "unix://{dir}/metrics.sock"',
-    sockets: SOCKETS,
-    ...(directory !== undefined && { directory }),
-  })
+const start = (options: Partial<DaemonOptions> = {}) =>
+  startDaemon({ broker: 'metrics = "unix://{dir}/metrics.sock"', sockets: SOCKETS, ...options })
 
 /** The alerts that fire when `before` was scraped for 5 minutes, and then `after` for 5 more. */
 function firing(before: string, after: string): string[] {
@@ -62,6 +67,15 @@ function series(before: string, after: string): { series: string; values: string
   }
   const run = (value: number | undefined) => (value === undefined ? '_x20' : `${value}x20`)
   return [...values].map(([key, [first, then]]) => ({ series: key, values: `${run(first)} ${run(then)}` }))
+}
+
+/** Undefined while no broker answers. */
+async function deaths(daemon: Daemon): Promise<number | undefined> {
+  try {
+    return figureOf(await scrape(daemon), 'fd_broker_restarts_total')
+  } catch {
+    return undefined
+  }
 }
 
 async function serving(daemon: Daemon): Promise<Asker> {
@@ -120,13 +134,41 @@ describe.runIf(hasPromtool)('the alerts (needs promtool)', () => {
     await stopCleanly(daemon)
   })
 
+  it('tell of a socket that a holder shut, which the guard repaired', async () => {
+    const daemon = await start()
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    const { fds } = await worker.received('acquire', { name: 'web' })
+    addon.shutdown(fds[0]!.fd, constants.SHUT_RDWR)
+    for (const fd of fds) fd.close()
+    const repairs = async () => figureOf(await scrape(daemon), 'fd_broker_repairs_total', { name: 'web' })
+    await until(async () => (await repairs()) === 1, 'the repair is counted')
+    expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerRepair'])
+    worker.close()
+    await stopCleanly(daemon)
+  })
+
+  it('tell of a broker that died and was started again by its keeper', async () => {
+    const daemon = await start({ keeper: true })
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    const [broker] = childrenOf(daemon.pid)
+    process.kill(broker!, 'SIGKILL')
+    await until(async () => (await deaths(daemon)) === 1, 'the next broker serves')
+    const other = await serving(daemon)
+    expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerDied', 'FdBrokerRestarted'])
+    worker.close()
+    other.close()
+    await stopCleanly(daemon)
+  })
+
   it('tell of a broker that was restarted', async () => {
     const first = await start()
     const worker = await serving(first)
     const before = await scrape(first)
     worker.close()
     await stopCleanly(first)
-    const second = await start(first.directory)
+    const second = await start({ directory: first.directory })
     const other = await serving(second)
     expect(firing(before, await scrape(second))).toEqual(['FdBrokerRestarted'])
     other.close()

@@ -117,6 +117,11 @@ export const BROKER_METRICS: Readonly<Record<string, OfBroker>> = {
   fd_broker_build_info: ofBroker('gauge', 'Always 1; the labels tell the versions.', () => [
     { labels: { version: VERSION, node: process.versions.node, arch: process.arch }, value: 1 },
   ]),
+  fd_broker_restarts_total: ofBroker(
+    'counter',
+    'Brokers that died and were started again by their keeper, since that was started.',
+    ({ counters }) => one(counters.restarts),
+  ),
   fd_broker_names: ofBroker('gauge', 'Names configured.', ({ names }) => one(names)),
   fd_broker_connections: ofBroker('gauge', 'Control connections open.', ({ connections }) => one(connections)),
   fd_broker_requests_total: ofBroker('counter', 'Requests received.', ({ counters }) => one(counters.requests)),
