@@ -3,11 +3,17 @@ import { isMainThread } from 'node:worker_threads'
 import { UNIX_PATH_LIMIT } from '../protocol/address.ts'
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
-import { check } from './system-error.ts'
+import { check, SystemError } from './system-error.ts'
 import { isAbstract } from './unix-path.ts'
 
 interface DatagramSocket {
-  send(bytes: Buffer, offset: number, length: number, path: string, done: (error?: Error) => void): void
+  send(
+    bytes: Buffer,
+    offset: number,
+    length: number,
+    path: string,
+    done: (error?: Error & { code?: unknown }) => void,
+  ): void
   close(): void
 }
 
@@ -37,14 +43,14 @@ export const hasUnixDgram = (): boolean => loadUnixDgram() !== undefined
 
 /**
  * unix-dgram aborts the process on a second close, on bytes that are no Buffer and on a length beyond them, and cuts a
- * path that is too long: so one Buffer, its own length, a path that was measured, one close.
+ * path that is too long: so one Buffer, its own length, a path that was measured, one close. Its error has -errno as code.
  */
 function sendByPackage(unixDgram: UnixDgram, path: string, bytes: Buffer): void {
   const socket = unixDgram.createSocket('unix_dgram')
   let failed: Error | undefined
   try {
     socket.send(bytes, 0, bytes.length, path, (error) => {
-      failed = error
+      failed = typeof error?.code === 'number' && error.code < 0 ? new SystemError(-error.code, 'sendmsg') : error
     })
   } finally {
     socket.close()

@@ -63,7 +63,7 @@ export class Notices {
       env: this.variables,
       fds: fds.map(({ fd }) => fd),
       onError: (error) => {
-        full = isQueueFull(error)
+        full = (error as NodeJS.ErrnoException).code === 'EAGAIN'
         if (full || this.failed) return
         this.failed = true
         this.log.warn({ err: error }, 'the service manager cannot be told; see NOTIFY_SOCKET')
@@ -76,9 +76,4 @@ export class Notices {
     clearTimeout(this.retry)
     for (const { fds } of this.queue.splice(0)) for (const fd of fds) fd.close()
   }
-}
-
-/** From the addon as an errno, from unix-dgram as the code of its result: 1 stands for EAGAIN there. */
-function isQueueFull(error: Error & { code?: unknown }): boolean {
-  return error.code === 'EAGAIN' || error.code === 1
 }
