@@ -2,37 +2,30 @@
 // socket in its place. Where none can be had while a holder keeps the old one, the name is lost until it can.
 
 import { formatAddress } from '../protocol/address.ts'
-import { type BoundSocket, openSocket, openSuccessor, unboundSocket } from '../sys/index.ts'
-import type { NameModel } from './config/model.ts'
+import { type BoundSocket, openSuccessor } from '../sys/index.ts'
 import { optionsFor } from './config/options-for.ts'
 import type { Log } from './log.ts'
+import type { LostSockets } from './lost-sockets.ts'
 import type { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
-import type { Sockets } from './sockets.ts'
+import type { PlacedSocket } from './sockets.ts'
 
-export interface Bent {
-  readonly name: string
-  readonly index: number
-  readonly socket: BoundSocket
-  readonly model: NameModel
-}
+export type Bent = PlacedSocket
 
 /** A holder that shuts each new socket as it comes costs a socket and a message so often, and no more. */
 const APART_MS = 250
 
 export class BentSockets {
-  private readonly sockets: Sockets
+  private readonly lost: LostSockets
   private readonly replacements: Replacements
   private readonly reports: RepairReports
   private readonly log: Log
   private readonly replacedAt = new Map<string, number>()
   /** Socket and name of those that have no successor. */
   private readonly without = new Map<BoundSocket, string>()
-  /** Sockets that keep the place of one that was given up. */
-  private readonly stands = new WeakSet<BoundSocket>()
 
-  constructor(sockets: Sockets, replacements: Replacements, reports: RepairReports, log: Log) {
-    this.sockets = sockets
+  constructor(lost: LostSockets, replacements: Replacements, reports: RepairReports, log: Log) {
+    this.lost = lost
     this.replacements = replacements
     this.reports = reports
     this.log = log
@@ -68,31 +61,14 @@ export class BentSockets {
     this.reports.lost({ name, address, what })
   }
 
-  /**
-   * Nobody holds the name any more, each second: the old socket is given up, here and in the keeper, and its address is bound again
-   * once the kernel has let go of it.
-   */
-  bindAgain({ name, index, socket, model }: Bent): void {
-    if (!this.without.has(socket)) return
-    if (!this.stands.has(socket)) {
-      const stand = unboundSocket(socket.address)
-      this.stands.add(stand)
-      this.sockets.replace(name, index, stand).close()
-      this.without.set(stand, name)
-      return
-    }
-    try {
-      const next = openSocket(socket.address, optionsFor(model, socket.address), model.backlog)
-      this.reports.repaired({ name, address: formatAddress(next.address), what: ['shutdown'], replaced: true })
-      this.replacements.replace(name, index, next)
-    } catch (error) {
-      this.log.debug({ err: error, name }, 'still lost')
-    }
+  /** Nobody holds the name any more: the old socket is given up, and its address is bound again once the kernel has let go of it. */
+  giveUp({ name, index, socket }: Bent): void {
+    if (this.without.delete(socket)) this.lost.giveUp(name, index, socket)
   }
 
-  /** It is as it should be. One that only keeps a place never is. */
+  /** It is as it should be. */
   mended(socket: BoundSocket): void {
-    if (!this.stands.has(socket)) this.without.delete(socket)
+    this.without.delete(socket)
   }
 
   /** It is closed. */

@@ -108,6 +108,7 @@ export class Broker implements SessionHost, Host {
       this.remember(config)
       this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
       this.processes.reportDead()
+      this.guard.lost.begin()
     }
   }
 
@@ -334,6 +335,7 @@ export class Broker implements SessionHost, Host {
   /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
     try {
+      this.guard.lost.refuseLost(name)
       const bound = lease === undefined ? {} : this.processBound.granted(lease)
       const sockets = this.sockets.descriptions(name)
       session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.lent(name))

@@ -8,6 +8,7 @@ import { type Bent, BentSockets } from './bent-sockets.ts'
 import type { NameModel } from './config/model.ts'
 import type { Occurrence } from './history.ts'
 import type { Log } from './log.ts'
+import { LostSockets } from './lost-sockets.ts'
 import { Paced } from './paced.ts'
 import { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
@@ -38,6 +39,7 @@ export interface GuardHost {
 export class Guard implements SocketsObserver {
   readonly reports: RepairReports
   readonly bent: BentSockets
+  readonly lost: LostSockets
   private readonly host: GuardHost
   private readonly log: Log
   private readonly watched = new Map<number, Watched>()
@@ -53,7 +55,8 @@ export class Guard implements SocketsObserver {
     this.host = host
     this.log = log
     this.reports = new RepairReports(host.registry, log, (event) => host.occurred(event))
-    this.bent = new BentSockets(host.sockets, host.replacements, this.reports, log)
+    this.lost = new LostSockets(host, this.reports, log)
+    this.bent = new BentSockets(this.lost, host.replacements, this.reports, log)
     this.hangups = new HangupWatch((fd, reopened) => this.hungUp(fd, reopened))
     for (const { id, name, state } of host.registry.leases.values()) {
       if (state === 'granted') this.granted(name.config.name, id)
@@ -62,7 +65,7 @@ export class Guard implements SocketsObserver {
   }
 
   opened(name: string, index: number, socket: BoundSocket, model: NameModel): void {
-    if (!model.guard) return
+    if (!model.guard || socket.unbound) return
     const { fd } = socket.fd
     const former = this.host.expected.take(socket.cookie)
     const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog }, former)
@@ -118,6 +121,11 @@ export class Guard implements SocketsObserver {
     }
   }
 
+  /** Some sockets cannot be had, and some holder has broken another. */
+  isLost(name: string): boolean {
+    return this.host.sockets.hasUnbound(name) || this.bent.isLost(name)
+  }
+
   private hungUp(fd: number, reopened: boolean): void {
     const watched = this.watched.get(fd)
     if (watched === undefined) return
@@ -145,7 +153,7 @@ export class Guard implements SocketsObserver {
 
   private auditOne(watched: Watched): void {
     this.inspect(watched, 'told')
-    if (this.bent.isLost(watched.name) && !this.isHeld(watched.name)) this.bent.bindAgain(watched)
+    if (!this.isHeld(watched.name)) this.bent.giveUp(watched)
   }
 
   private auditName(name: string, how: 'told' | 'silent'): void {
@@ -201,6 +209,7 @@ export class Guard implements SocketsObserver {
   close(): void {
     clearTimeout(this.auditTimer)
     this.audits.close()
+    this.lost.close()
     for (const timer of this.timers) clearTimeout(timer)
     for (const fd of this.watched.keys()) this.hangups.remove(fd)
     this.watched.clear()

@@ -40,13 +40,17 @@ export class Replacements {
     const found = this.host.registry.names.get(name)
     const holders = found === undefined ? [] : [...leasesOf(found)].map(({ holder: { pid, uid } }) => ({ pid, uid }))
     const timeout = found?.config.drainTimeout ?? 0
-    for (const { socket, replaced } of old) this.leaving.add({ name, socket, replaced, timeout, holders })
+    for (const { socket, replaced } of old) {
+      if (socket.unbound) socket.close()
+      else this.leaving.add({ name, socket, replaced, timeout, holders })
+    }
   }
 
   /** Holders with a connection get all of the name's sockets; a program that was given its descriptors at its start has to go. */
   tellHolders(name: string): void {
     const found = this.host.registry.names.get(name)
-    if (found === undefined) return
+    // All of them, or none: they are told once the last one is there again.
+    if (found === undefined || this.host.sockets.hasUnbound(name)) return
     const sockets = this.host.sockets.descriptions(name)
     const lent = this.host.sockets.lent(name)
     for (const { id, state, asked } of leasesOf(found)) {

@@ -66,7 +66,8 @@ export async function serve(
     undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
     const inventory = new SocketInventory(inventoryPath(config), log)
     const sockets = new Sockets(kept, inventory)
-    sockets.open(config.names.values())
+    // The new broker of an upgrade may fail: the one before goes on.
+    sockets.open(config.names.values(), (name) => !givesWay() && folded.values.has(`name/${name}`))
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log, { kept, folded })
     undo.push(() => broker.close())

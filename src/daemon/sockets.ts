@@ -3,6 +3,7 @@
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
 import {
+  AddressInUse,
   adoptSocket,
   type BoundSocket,
   endListener,
@@ -10,6 +11,7 @@ import {
   openSocket,
   setNonBlocking,
   socketFigures,
+  unboundSocket,
 } from '../sys/index.ts'
 import { adoptKept, anchorKey, socketKey } from './adopt-kept.ts'
 import type { NameModel } from './config/model.ts'
@@ -23,6 +25,14 @@ interface Owned {
   sockets: readonly BoundSocket[]
   descriptions: readonly SocketDescription[]
   cookies: BigUint64Array
+}
+
+/** A socket and the place that it has. */
+export interface PlacedSocket {
+  readonly name: string
+  readonly index: number
+  readonly socket: BoundSocket
+  readonly model: NameModel
 }
 
 /** Who wants to know which sockets there are. */
@@ -55,12 +65,15 @@ export class Sockets {
       this.observer?.opened(name, index, socket, owned!.model)
   }
 
-  /** Takes or binds every name's sockets, or none: the error says which socket failed and why. */
-  open(models: Iterable<NameModel>): void {
+  /**
+   * Takes or binds every name's sockets, or none: the error says which socket failed and why. Where a name that was served before
+   * cannot have its address, because another process has it, an unbound socket keeps its place: the other names matter more.
+   */
+  open(models: Iterable<NameModel>, servedBefore: (name: string) => boolean = () => false): void {
     const opened: string[] = []
     try {
       for (const model of models) {
-        this.names.set(model.core.name, openName(model, this.kept, this.inventory))
+        this.names.set(model.core.name, openName(model, this.kept, this.inventory, servedBefore(model.core.name)))
         opened.push(model.core.name)
         this.tellOpened(model.core.name)
       }
@@ -164,6 +177,17 @@ export class Sockets {
     }
   }
 
+  /** Those that only keep a place. */
+  *unbound(): Generator<PlacedSocket> {
+    for (const [name, { model, sockets }] of this.names) {
+      for (const [index, socket] of sockets.entries()) if (socket.unbound) yield { name, index, socket, model }
+    }
+  }
+
+  hasUnbound(name: string): boolean {
+    return this.names.get(name)?.sockets.some(({ unbound }) => unbound) ?? false
+  }
+
   /** Closes a name's sockets, also for holders that have them still. */
   end(name: string): void {
     for (const socket of this.names.get(name)?.sockets ?? []) {
@@ -195,7 +219,12 @@ export class Sockets {
 
 const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
-function openName(model: NameModel, kept: KeptDescriptors, inventory: SocketInventory | undefined): Owned {
+function openName(
+  model: NameModel,
+  kept: KeptDescriptors,
+  inventory: SocketInventory | undefined,
+  before: boolean,
+): Owned {
   const sockets: BoundSocket[] = []
   try {
     for (const [index, address] of model.addresses.entries()) {
@@ -205,7 +234,7 @@ function openName(model: NameModel, kept: KeptDescriptors, inventory: SocketInve
         inventory?.recover(model.core.name, address.type, ({ fd }) =>
           adoptSocket(fd, address, optionsFor(model, address), model.backlog),
         ) ??
-        openSocket(address, optionsFor(model, address), model.backlog)
+        bindOrStand(model, address, before || inventory?.had(model.core.name, address) === true)
       sockets.push(socket)
       keep(kept, key, socket)
     }
@@ -217,6 +246,15 @@ function openName(model: NameModel, kept: KeptDescriptors, inventory: SocketInve
     throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
   }
   return ownedOf(model, sockets)
+}
+
+function bindOrStand(model: NameModel, address: Address, servedBefore: boolean): BoundSocket {
+  try {
+    return openSocket(address, optionsFor(model, address), model.backlog)
+  } catch (error) {
+    if (!servedBefore || !(error instanceof AddressInUse)) throw error
+    return unboundSocket(address)
+  }
 }
 
 function ownedOf(model: NameModel, sockets: readonly BoundSocket[]): Owned {
@@ -237,7 +275,9 @@ function describe({ backlog }: NameModel, sockets: readonly BoundSocket[]): Sock
   }))
 }
 
-function keep({ store }: KeptDescriptors, key: string, { fd, anchor }: BoundSocket): void {
+function keep(kept: KeptDescriptors, key: string, { fd, anchor, unbound }: BoundSocket): void {
+  if (unbound) return unkeep(kept, key)
+  const { store } = kept
   store.put(key, [fd.fd])
   if (anchor !== undefined) store.put(anchorKey(key), [anchor.fd])
   else store.delete(anchorKey(key))

@@ -15,7 +15,7 @@ export function nameViews(broker: Host): Promise<NameView[]> {
 
 /** `lost` goes before all others; `repaired` goes before `idle` and `ok`, and after what else a name can be. */
 function repairState({ guard }: Host, { name, state }: CoreNameView): Partial<NameView> {
-  if (guard.bent.isLost(name)) return { state: 'lost' }
+  if (guard.isLost(name)) return { state: 'lost', ...guard.lost.who(name) }
   const repairedAt = guard.reports.repairedAt(name)
   if (repairedAt === undefined) return {}
   return { repairedAt, ...((state === 'ok' || state === 'idle') && { state: 'repaired' }) }

@@ -78,6 +78,8 @@ export interface NameView {
   /** While an exclusive name is handed over: the pid that waits to accept, and the pids that it waits for. */
   handingOverTo?: number
   waitingFor?: number[]
+  /** `lost`: the process that has its address, as far as the broker can see. */
+  lostTo?: number
   /** For a minute: when a socket of it was repaired, in milliseconds since the epoch. */
   repairedAt?: number
   sockets: SocketFigures[]

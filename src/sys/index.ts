@@ -1,3 +1,4 @@
+export { AddressInUse } from './address-in-use.ts'
 export { adoptSocket } from './adopt.ts'
 export { Channel, type ChannelHandlers, type MessageInfo } from './channel.ts'
 export { ControlListener } from './control-listener.ts'

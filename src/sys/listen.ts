@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { type Address, formatAddress, type InetAddress, type UnixAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants as c } from './addon.ts'
+import { AddressInUse } from './address-in-use.ts'
 import { bindBeside, bindUdpBeside, openAnchor } from './anchor.ts'
 import { bind, boundPort, listens, makeSocket } from './make-socket.ts'
 import type { OwnedFd } from './owned-fd.ts'
@@ -20,6 +21,8 @@ export interface BoundSocket {
   /** With the real port. */
   readonly address: Address
   readonly cookie: string
+  /** It is bound nowhere, and keeps the place of one that cannot be had. */
+  readonly unbound?: true
   /** Also removes the path, if it is still the one that was bound, and the directories made for it that are empty now. */
   close(): void
 }
@@ -166,11 +169,8 @@ function explain(error: unknown, address: Address): unknown {
   if (!(cause instanceof SystemError)) return new Error(`${name}: ${cause instanceof Error ? cause.message : cause}`)
   const { errno, syscall, message } = cause
   if (errno === EADDRINUSE) {
-    return new SystemError(
-      errno,
-      syscall,
-      `${name} is in use by ${describeOwner(findSocketOwner(address))}: ${message}`,
-    )
+    const owner = findSocketOwner(address)
+    return new AddressInUse(owner, syscall, `${name} is in use by ${describeOwner(owner)}: ${message}`)
   }
   return new SystemError(errno, syscall, `${name}: ${message}${adviceFor(errno, syscall, address)}`)
 }
@@ -199,5 +199,5 @@ export function openSocket(
 /** A socket of the address's kind that is bound nowhere: it keeps the place of one that cannot be had. */
 export function unboundSocket(address: Address): BoundSocket {
   const fd = makeSocket(address, {})
-  return { fd, anchor: undefined, address, cookie: socketCookie(fd.fd), close: () => fd.close() }
+  return { fd, anchor: undefined, address, cookie: socketCookie(fd.fd), unbound: true, close: () => fd.close() }
 }

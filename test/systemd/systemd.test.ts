@@ -79,6 +79,7 @@ const drive = async (action: string, times: number) =>
 describe.runIf(bootsSystemd)('under systemd (needs root, systemd and cgroup v2)', () => {
   it.each([
     ['systemctl restart', 'restart', 2],
+    ['systemctl reload', 'reload', 2],
     ['kill -9 of the broker, as for want of memory', 'kill-broker', 2],
     ['kill -9 of keeper and broker', 'kill-both', 2],
     ['a broker that hangs, whom the watchdog ends', 'hang', 1],

@@ -30,8 +30,9 @@ function holders({ holders: { granted, ready, draining }, waiting }: NameView): 
   return `${ready}/${granted + ready + draining}${waiting > 0 ? `+${waiting}` : ''}`
 }
 
-/** `handing-over (pid 4711)`: who must leave first. */
-function state({ state, waitingFor = [] }: NameView): string {
+/** `handing-over (pid 4711)`: who must leave first. `lost (pid 4711)`: who has its address. */
+function state({ state, waitingFor = [], lostTo }: NameView): string {
+  if (lostTo !== undefined) return `${state} (pid ${lostTo})`
   if (state !== 'handing-over' || waitingFor.length === 0) return state
   return `${state} (pid ${waitingFor.slice(0, 3).join(', ')}${waitingFor.length > 3 ? ', …' : ''})`
 }

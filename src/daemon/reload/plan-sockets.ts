@@ -70,6 +70,10 @@ export class SocketPlan {
     for (const [at, address] of model.addresses.entries()) {
       const entry = this.take((each) => each.name === model.core.name && each.address === formatAddress(address))
       if (entry === undefined) continue
+      if (entry.socket.unbound) {
+        sockets[at] = entry.socket
+        continue
+      }
       const next = settingsOf(model, at)
       if (needsNewSocket(entry.settings, next)) sockets[at] = this.succeed(model, entry, next)
       else {
@@ -84,7 +88,9 @@ export class SocketPlan {
       if (sockets[at] !== undefined) continue
       const next = settingsOf(model, at)
       // An address that another name gives up is never free in between.
-      const former = this.take((each) => formatAddress(each.socket.address) === formatAddress(address))
+      const former = this.take(
+        (each) => !each.socket.unbound && formatAddress(each.socket.address) === formatAddress(address),
+      )
       sockets[at] = former === undefined ? this.openNew(model, at, next) : this.succeed(model, former, next)
     }
   }

@@ -2,7 +2,7 @@
 // Their cookies tell them from whatever else has their addresses by then, in the same boot and network namespace.
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
-import { formatAddress, parseAddress } from '../../protocol/address.ts'
+import { type Address, formatAddress, parseAddress } from '../../protocol/address.ts'
 import { type BoundSocket, cookieScope, type Recovered, recoverSocket } from '../../sys/index.ts'
 import type { Log } from '../log.ts'
 
@@ -33,7 +33,14 @@ export class SocketInventory {
     this.former = this.read()
   }
 
-  note(key: string, { address, cookie }: BoundSocket): void {
+  note(key: string, { address, cookie, unbound }: BoundSocket): void {
+    // The one that could not be had may still be had by the next broker.
+    if (unbound) {
+      const lost = this.former.get(key)
+      if (lost !== undefined) this.sockets.set(key, lost)
+      return
+    }
+    this.former.delete(key)
     this.sockets.set(key, { address: formatAddress(address), cookie })
   }
 
@@ -62,6 +69,13 @@ export class SocketInventory {
       if (!this.failed) this.log.warn({ err: error }, `${this.path} cannot be written: see state_dir`)
       this.failed = true
     }
+  }
+
+  /** Whether the broker before had that address under that name, in this boot and network namespace. */
+  had(name: string, address: Address): boolean {
+    const text = formatAddress(address)
+    for (const [key, known] of this.former) if (key.startsWith(`${name}#`) && known.address === text) return true
+    return false
   }
 
   /** A socket of that name and type which the broker before had, from a worker that has it open. `accept` says whether it is wanted. */
