@@ -1,6 +1,5 @@
 // A socket that somebody kept for us, instead of one that we bind.
 
-import { dirname } from 'node:path'
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants } from './addon.ts'
@@ -56,7 +55,7 @@ function boundAddress(fd: OwnedFd, wanted: Address): Address | undefined {
   if (typeof name === 'number') throw new SystemError(-name, 'getsockname')
   if ('path' in wanted) {
     // A socket that was bound beside its path and renamed onto it keeps the name that it was bound to.
-    const same = name.text === wanted.path || (!unixPath.isAbstract(wanted.path) && isBeside(name.text, wanted.path))
+    const same = name.text === wanted.path || unixPath.isBeside(name.text, wanted.path)
     return same ? wanted : undefined
   }
   if (wanted.port !== 0 && wanted.port !== name.port) return undefined
@@ -66,8 +65,4 @@ function boundAddress(fd: OwnedFd, wanted: Address): Address | undefined {
   const found = formatAddress({ type: wanted.type, host, port: name.port, family })
   const { zone: _, ...plain } = { ...wanted, port: name.port }
   return found === formatAddress(plain) ? { ...wanted, port: name.port } : undefined
-}
-
-function isBeside(text: string, path: string): boolean {
-  return text.startsWith('/') && dirname(text) === dirname(path)
 }

@@ -1,7 +1,6 @@
 // A second socket for an address that has one, without a moment in which nobody has it.
 
 import { renameSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { type Address, formatAddress, type UnixAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { constants as c } from './addon.ts'
@@ -51,7 +50,7 @@ function besideUdp(old: BoundSocket, options: SocketOptions, backlog: number): S
 /** Bound beside its path and renamed over it: connect() finds the one or the other. It keeps the name that it was bound to. */
 function overPath(address: UnixAddress, options: SocketOptions, backlog: number): Successor {
   const { path } = address
-  const beside = join(dirname(path), `.${process.hrtime.bigint().toString(36).slice(-6)}`)
+  const beside = unixPath.pathBeside(path)
   const socket = openSocket({ ...address, path: beside }, options, backlog)
   const bound = unixPath.lstat(beside)
   const close = () => {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { chmodSync, lchownSync, lstatSync, mkdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { check, SystemError } from './system-error.ts'
@@ -13,6 +14,21 @@ export function isAbstract(path: string): boolean {
 }
 
 export const unlink = unlinkSync
+
+/** A free path in the same directory, for a socket that is renamed to `path` later. It tells its `path` from the others there. */
+export function pathBeside(path: string): string {
+  return join(dirname(path), `${markOf(path)}${process.hrtime.bigint().toString(36).slice(-3)}`)
+}
+
+/** Whether `path` is what a socket may have now that was bound to `bound`: the kernel goes on telling the latter. */
+export function isBeside(bound: string, path: string): boolean {
+  return dirname(bound) === dirname(path) && basename(bound).length === 7 && basename(bound).startsWith(markOf(path))
+}
+
+function markOf(path: string): string {
+  const hash = createHash('sha256').update(basename(path)).digest().readUInt32LE()
+  return `.${(hash % 36 ** 3).toString(36).padStart(3, '0')}`
+}
 
 export function lstat(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false })
