@@ -90,7 +90,6 @@ export class Serving {
     try {
       await this.#open()
       await this.#asked.opened
-      endWatch()
       return { reason: this.#end!, cut: await this.#drain() }
     } finally {
       endWatch()
@@ -147,7 +146,14 @@ export class Serving {
   /** Everything but the broker that may ask for a drain. Returns what ends the watch. */
   #watch(): () => void {
     const { signal, signals } = this.#options
-    const onSignal = (name: NodeJS.Signals) => this.#stop(name as ServeEnd)
+    // The first one may find a drain under way, as when a supervisor stops the worker that the broker has just told; it cuts nothing.
+    const onSignal = (name: NodeJS.Signals) => {
+      endSignals()
+      this.#stop(name as ServeEnd)
+    }
+    const endSignals = () => {
+      for (const name of SIGNALS) process.off(name, onSignal)
+    }
     const onAbort = () => this.#stop('aborted')
     // A server that fails to open may close itself, and its error is to be told.
     const onClose = () => {
@@ -158,7 +164,7 @@ export class Serving {
     signal?.addEventListener('abort', onAbort)
     this.#server.on('close', onClose)
     return () => {
-      for (const name of SIGNALS) process.off(name, onSignal)
+      endSignals()
       signal?.removeEventListener('abort', onAbort)
       this.#server.off('close', onClose)
     }

@@ -91,6 +91,29 @@ it('drains on SIGTERM where signals are asked for, and a second one ends the pro
   expect(await cut).toMatchObject({ code: 'ECONNRESET' })
 })
 
+it('a first SIGTERM during a drain that the broker asked for cuts nothing, and a second one ends the process', async () => {
+  const { daemon, broker, port } = await start()
+  const serveAndDrain = async (delay: number) => {
+    const worker = new ServeWorker(daemon.control)
+    const lease = await worker.serve({ name: 'web', signals: true })
+    const answer = ask(await port('web'), `/?delay=${delay}`).catch((error: unknown) => error)
+    await sleep(50)
+    await broker.drain({ lease })
+    await expect.poll(async () => (await broker.holders()).map(({ state }) => state)).toEqual(['draining'])
+    worker.process.kill('SIGTERM')
+    await sleep(50)
+    return { worker, answer }
+  }
+  const stopped = await serveAndDrain(1000)
+  expect(await stopped.answer).toBe(200)
+  expect(await stopped.worker.over()).toEqual({ reason: 'admin', cut: 0 })
+  stopped.worker.process.kill('SIGKILL')
+  const { worker, answer } = await serveAndDrain(5000)
+  worker.process.kill('SIGTERM')
+  expect(await once(worker.process, 'exit')).toEqual([null, 'SIGTERM'])
+  expect(await answer).toMatchObject({ code: 'ECONNRESET' })
+})
+
 it('tells a supervisor READY=1 and STOPPING=1 where notify is asked for', async () => {
   const { daemon, broker } = await start()
   // unix-dgram is optional, so the supervisor of this test is Python's.
