@@ -11,7 +11,7 @@ const LAYERS = {
   client: { node: 'any', packages: [] },
   sys: { node: 'any', packages: ['node-gyp-build', 'unix-dgram'], native: true },
   core: { node: [], packages: [], pure: true },
-  protocol: { node: ['node:buffer'], packages: [], pure: true },
+  protocol: { node: ['node:buffer'], packages: ['msgpackr/pack'], pure: true },
 }
 
 /** What would make a pure layer depend on when and where it runs. */

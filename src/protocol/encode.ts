@@ -1,13 +1,23 @@
 // Messages to bytes. An answer too long for one packet goes in several: same id, `part` of `parts`, each a slice of its array.
 
+import { Packr } from 'msgpackr/pack'
 import { FDS_PER_PACKET, REPLY_MAX } from './limits.ts'
-import { write } from './writer.ts'
+import { plain } from './plain.ts'
+
+// variableMapSize: every map in its shortest form, as docs/protocol.md shows it.
+const packr = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  structuredClone: false,
+  int64AsType: 'auto',
+  variableMapSize: true,
+})
 
 /** Room for `part` and `parts` beside the fields that every part repeats. */
 const PART_OVERHEAD = 32
 
 export function encode(message: object): Uint8Array {
-  return write(message)
+  return packr.pack(plain(message))
 }
 
 export interface Part {

@@ -258,3 +258,26 @@ it('reads a packet that begins inside a larger buffer', () => {
   const inner = packet(fields({ id: int(70_000), a: NIL }))
   expect(inspect(Buffer.concat([packet(NIL, NIL), inner]).subarray(2))).toMatchObject({ ...OK, id: 70_000 })
 })
+
+it('finds a key twice among many, in a nested map, and behind one', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i): [Bytes, Bytes] => [str(`key-${i}`), NIL])
+  for (const count of [15, 16, 17, 200]) {
+    expect(inspect(packet(map(many(count), 16)))).toMatchObject(OK)
+    const last = str(`key-${count - 1}`, 8)
+    const twice = { fault: `the key "key-${count - 1}" occurs twice` }
+    expect(inspect(packet(map([...many(count), [last, NIL]], 16)))).toMatchObject(twice)
+    expect(inspect(packet(map([...many(count), [str('x'), map(many(count), 16)], [last, NIL]], 16)))).toMatchObject(
+      twice,
+    )
+  }
+})
+
+it('refuses the two keys of which msgpackr makes one', () => {
+  const bytes = packet(
+    map([
+      [str('__proto_'), NIL],
+      [str('__proto__'), NIL],
+    ]),
+  )
+  expect(inspect(bytes).fault).toBe('the key "__proto__" occurs twice')
+})

@@ -58,13 +58,14 @@ const float = fc.oneof(
   fc.float({ noNaN: true }).map((value): Spelled => ({ value: value + 0, bytes: float32(value + 0) })),
 )
 
+// No byte order mark in front: msgpackr drops it from strings over 64 bytes, as docs/protocol.md warns.
 const words = fc
   .oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
     fc.string({ unit: 'grapheme', maxLength: 20 }),
     fc.constantFrom('id', 'op', 'constructor', 'toString'),
   )
-  .map((text) => text.replaceAll('\0', ''))
+  .map((text) => text.replaceAll('\0', '').replace(/^\ufeff+/, ''))
 
 const string = fc.tuple(words, fc.nat()).map(([text, pick]): Spelled => {
   const headers = roomFor(Buffer.byteLength(text), STR_HEADERS, 31)

@@ -6,8 +6,8 @@
 
 import { crc32 } from 'node:zlib'
 import type { StateRecord } from '../../core/state.ts'
+import { decodeMap } from '../../protocol/decode.ts'
 import { encode } from '../../protocol/encode.ts'
-import { inspect } from '../../protocol/gate.ts'
 
 export const STATE_VERSION = 1
 export const HEADER_LENGTH = 16
@@ -84,9 +84,17 @@ function frameAt(bytes: Buffer, at: number, seed: number): Buffer | undefined {
 function* recordsIn(frame: Buffer): Generator<StateRecord> {
   for (let at = 0; at < frame.length; ) {
     const end = at + RECORD_HEADER + frame.readUInt32LE(at)
-    const { fault, values } = inspect(frame.subarray(at + RECORD_HEADER, end))
-    if (fault !== undefined) throw new Error(`the state of the broker before cannot be read: ${fault}`)
-    for (const [key, value] of Object.entries(values)) yield { key, value }
+    for (const [key, value] of Object.entries(decodeRecord(frame.subarray(at + RECORD_HEADER, end)))) {
+      yield { key, value }
+    }
     at = end
+  }
+}
+
+function decodeRecord(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return decodeMap(bytes)
+  } catch (error) {
+    throw new Error(`the state of the broker before cannot be read: ${(error as Error).message}`)
   }
 }
