@@ -10,17 +10,18 @@ export interface ConfiguredHost {
   /** Looks again at what a connection may do. */
   judge(session: Session): void
   /** So that a broker that comes after a death goes on with it. */
-  remember(config: Config): void
+  remember(config: Config, namesBefore: Config['names']): void
   step(event: CoreEvent): void
 }
 
 export function applyConfig(host: ConfiguredHost, next: Config): void {
   const { config } = host
+  const before = config.names
   Object.assign(config.broker, next.broker)
   config.text = next.text
   config.names = next.names
   config.tokens = next.tokens
-  host.remember(config)
+  host.remember(config, before)
   for (const session of host.sessions.values()) host.judge(session)
   host.step({ type: 'configure', names: [...next.names.values()].map(({ core }) => core) })
 }

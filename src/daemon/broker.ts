@@ -28,6 +28,7 @@ import type { Sockets } from './sockets.ts'
 import { ExpectedOptions } from './state/expected-options.ts'
 import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
 import { configRecord } from './state/remembered-config.ts'
+import { goneRecord, removedRecords } from './state/removed-names.ts'
 import { type Resuming, resume } from './state/resume.ts'
 import { StateLog } from './state/state-log.ts'
 import { Timers } from './timers.ts'
@@ -117,8 +118,8 @@ export class Broker implements SessionHost, Host {
     return { registry, processes, processBound, quotas, state, log, perform: (effect) => this.perform(effect) }
   }
 
-  remember(config: Config): void {
-    this.state.append([configRecord(config)])
+  remember(config: Config, namesBefore = config.names): void {
+    this.state.append([configRecord(config), ...removedRecords(namesBefore, config.names)])
   }
 
   /** A new control connection; `greeted`: one that a former broker has answered `hello`. */
@@ -311,7 +312,8 @@ export class Broker implements SessionHost, Host {
       case 'watch-closely':
         return this.processes.watchClosely(effect.process)
       case 'retire':
-        return this.replacements.retire(effect.name)
+        this.replacements.retire(effect.name)
+        return this.state.append([goneRecord(effect.name)])
     }
   }
 

@@ -23,6 +23,7 @@ import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
 import { readState } from './state/read-state.ts'
+import { drainingNames } from './state/removed-names.ts'
 import { SocketInventory } from './state/socket-inventory.ts'
 import { ServiceManager } from './systemd/service-manager.ts'
 import { SystemdStore } from './systemd/systemd-store.ts'
@@ -67,7 +68,8 @@ export async function serve(
     const inventory = new SocketInventory(inventoryPath(config), log)
     const sockets = new Sockets(kept, inventory)
     // The new broker of an upgrade may fail: the one before goes on.
-    sockets.open(config.names.values(), (name) => !givesWay() && folded.values.has(`name/${name}`))
+    const models = [...config.names.values(), ...drainingNames(folded, config.names, kept)]
+    sockets.open(models, (name) => !givesWay() && folded.values.has(`name/${name}`))
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log, { kept, folded })
     undo.push(() => broker.close())
