@@ -21,6 +21,11 @@ const bundle = await rolldown({
   platform: 'node',
   external: (id) => outside.some((name) => (typeof name === 'string' ? id === name : name.test(id))),
 })
-const { output } = await bundle.write({ dir: cli, format: 'esm', chunkFileNames: 'broker-[name].js' })
+const { output } = await bundle.write({
+  dir: cli,
+  format: 'esm',
+  minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  chunkFileNames: 'broker-[name].js',
+})
 await bundle.close()
 if (!output.some(({ fileName }) => fileName === 'broker.js')) throw new Error('dist/cli/broker.js was not written')
