@@ -14,6 +14,8 @@ type UpgradeEvent = Extract<KeeperEvent, { type: 'prepared' | 'failed' | 'commit
 export class Keeping {
   readonly keeper: Keeper
   readonly signals: KeptSignals
+  /** The broker is on its own: nobody starts another one. */
+  gone = false
   /** Hears of the upgrade that this broker asked for. */
   onUpgrade: (event: UpgradeEvent) => void = () => {}
   private readonly log: Log
@@ -98,6 +100,7 @@ export class Keeping {
   private lost(): void {
     // A candidate without a keeper is nobody's.
     if (this.keeper.isCandidate) process.exit(1)
+    this.gone = true
     const { pid } = this.keeper
     const errno = this.path ? SELF_LOCKER.lock(this.path.lock).errno : 0
     const lock = errno === 0 ? 'the broker has the lock now' : 'and another process has the lock'

@@ -110,7 +110,7 @@ export async function serve(
     const stopped = untilStopped(broker, manager, log, stop)
     for (const signal of early) stop.act(signal)
     const status = keeping
-      ? await Promise.race([stopped, untilReplaced({ broker, listener, connections, keeping }, log)])
+      ? await Promise.race([stopped, untilReplaced({ broker, listener, connections, keeping, stop }, log)])
       : await stopped
     goesOn = status === 'replaced' || status === 'kept'
     if (status === 'replaced') return 0
@@ -183,10 +183,11 @@ interface Replaceable {
   listener: ControlListener
   connections: OpenConnections
   keeping: Keeping
+  stop: Readonly<Stop>
 }
 
 /** Resolves once an upgrade has put another broker in place of this one, whose clients have been told. */
-function untilReplaced({ broker, listener, connections, keeping }: Replaceable, log: Log): Promise<'replaced'> {
+function untilReplaced({ broker, listener, connections, keeping, stop }: Replaceable, log: Log): Promise<'replaced'> {
   return new Promise((resolve) => {
     const host = {
       freeze: () => {
@@ -203,6 +204,7 @@ function untilReplaced({ broker, listener, connections, keeping }: Replaceable, 
         connections.leave()
         resolve('replaced')
       },
+      isStopping: () => stop.stopping,
     }
     broker.upgrade = new Upgrade(keeping, host, log)
   })

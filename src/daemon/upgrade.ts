@@ -28,6 +28,8 @@ export interface UpgradeHost {
   thaw(): void
   /** Another is the broker now. */
   retire(): void
+  /** Told to stop: another broker would not know of it. */
+  isStopping(): boolean
 }
 
 interface Attempt {
@@ -53,8 +55,14 @@ export class Upgrade {
     keeping.onUpgrade = (event) => this.hear(event)
   }
 
+  /** Without its keeper a broker has nobody to start the new one. */
+  get possible(): boolean {
+    return !this.keeping.gone
+  }
+
   /** `done` is called once: before this broker ends, or when it goes on. */
   start(done: (outcome: Outcome) => void): void {
+    if (this.host.isStopping()) return done({ code: 'BUSY', message: 'the broker is stopping: start it anew instead' })
     if (this.attempt) return done({ code: 'BUSY', message: 'another upgrade is under way: wait for its end' })
     const late = () => this.giveUp('TIMEOUT', `the new broker was not loaded within ${LOAD_MS / 1000} s, and was ended`)
     this.attempt = { done, timer: setTimeout(late, LOAD_MS), frozen: false, tries: 1 }
@@ -92,7 +100,8 @@ export class Upgrade {
 
   private failed(attempt: Attempt, why: string): void {
     if (attempt.frozen) this.host.thaw()
-    if (attempt.frozen && attempt.why?.code === 'TIMEOUT' && attempt.tries < TRIES) return this.again(attempt)
+    if (this.possible && attempt.frozen && attempt.why?.code === 'TIMEOUT' && attempt.tries < TRIES)
+      return this.again(attempt)
     this.attempt = undefined
     const outcome = attempt.why ?? { code: 'SYSTEM' as const, message: why }
     const message = `${outcome.message}; the log has its last words; this broker (pid ${process.pid}) goes on`

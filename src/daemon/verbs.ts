@@ -103,7 +103,7 @@ function reload(broker: Host, session: Session, id: number, { dryRun = false }: 
 }
 
 function upgrade(broker: Host, session: Session, id: number): void {
-  if (broker.upgrade === undefined) {
+  if (!broker.upgrade?.possible) {
     const message = 'this broker runs without a keeper, which would start the new one: end it and start it again'
     return session.refuse(id, 'UNSUPPORTED', message)
   }
@@ -125,7 +125,7 @@ function hello(broker: Host, session: Session, id: number, request: Requests['he
     version: PROTOCOL_VERSION,
     broker: `fd-broker/${VERSION}`,
     pid: process.pid,
-    features: broker.upgrade === undefined ? FEATURES.filter((feature) => feature !== 'upgrade') : FEATURES,
+    features: broker.upgrade?.possible ? FEATURES : FEATURES.filter((feature) => feature !== 'upgrade'),
   })
 }
 

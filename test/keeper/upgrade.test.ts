@@ -1,9 +1,9 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
-import { childrenOf, startDaemon, stopCleanly, temporaryDirectory, until } from '../support/daemon.ts'
+import { childrenOf, exitOf, startDaemon, stopCleanly, temporaryDirectory, until } from '../support/daemon.ts'
 import { useInstalledCopy } from '../support/installed-copy.ts'
 import { brokerPid, killBroker, socketsOf, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -76,6 +76,41 @@ describe('an upgrade', () => {
     await stopCleanly(daemon)
   })
 
+  it('is refused at once by a broker whose keeper has gone, which goes on', async () => {
+    const daemon = await startKept({ sockets: SOCKETS })
+    const broker = await brokerPid(daemon)
+    daemon.process.kill('SIGKILL')
+    await until(() => daemon.logs().some(({ msg }) => String(msg).includes('the keeper has gone')), 'it says so')
+    const asker = await Asker.connect(daemon.control)
+    expect(await asker.ask('upgrade')).toMatchObject({ ok: false, code: 'UNSUPPORTED' })
+    expect(await brokerPid(daemon)).toBe(broker)
+    asker.close()
+    process.kill(broker, 'SIGTERM')
+    await until(() => !existsSync(daemon.control), 'it ends')
+  })
+
+  it('fails when the keeper ends amid it: the broker thaws and goes on', async () => {
+    const copy = installedCopy()
+    const daemon = await startKept({ sockets: SOCKETS, cli: join(copy, 'dist/cli/main.js') })
+    const broker = await brokerPid(daemon)
+    const asker = await Asker.connect(daemon.control)
+    install(copy, 'dist/cli/main.js', () => 'setInterval(() => {}, 1000)\n')
+    asker.send('upgrade')
+    await until(() => childrenOf(daemon.pid).length === 2, 'the new broker is started')
+    const candidate = childrenOf(daemon.pid).find((pid) => pid !== broker)!
+    atEnd(() => process.kill(candidate, 'SIGKILL'))
+    daemon.process.kill('SIGKILL')
+    expect(await asker.next()).toMatchObject({
+      ok: false,
+      code: 'SYSTEM',
+      message: expect.stringContaining('the keeper has gone'),
+    })
+    expect(await brokerPid(daemon)).toBe(broker)
+    asker.close()
+    process.kill(broker, 'SIGTERM')
+    await until(() => !existsSync(daemon.control), 'it ends')
+  })
+
   it('is refused while another one is under way', async () => {
     const daemon = await startKept({ sockets: SOCKETS })
     const asker = await Asker.connect(daemon.control)
@@ -94,6 +129,20 @@ describe('an upgrade', () => {
     await until(() => childrenOf(daemon.pid).length === 2, 'the new one is started')
     expect(await daemon.stop()).toBe(0)
     asker.close()
+  })
+
+  it('is refused by a broker that waits for its holders to drain, which ends all the same', async () => {
+    const daemon = await startKept({ sockets: SOCKETS.replace('300ms', '20s') })
+    const broker = await brokerPid(daemon)
+    const holder = await Asker.connect(daemon.control)
+    const lease = await holder.lease('web', { ready: true })
+    daemon.process.kill('SIGTERM')
+    expect(await holder.next()).toMatchObject({ event: 'drain', reason: 'shutdown' })
+    expect(await holder.ask('upgrade')).toMatchObject({ ok: false, code: 'BUSY' })
+    expect(await brokerPid(daemon)).toBe(broker)
+    await holder.ask('release', { lease })
+    expect(await exitOf(daemon)).toBe(0)
+    holder.close()
   })
 
   it('without a keeper is UNSUPPORTED', async () => {
