@@ -375,6 +375,9 @@ export class Broker implements SessionHost, Host {
     this.guard.ended(details.name, details.lease!)
     this.processBound.ended(details.lease!, event as EndReason)
     this.undeclared.leaseEnded(details.name)
+    this.processes.relax((process) =>
+      [...this.registry.leases.values()].some(({ holder }) => holder.process === process),
+    )
     const name = this.registry.names.get(details.name)
     if (name !== undefined && !hasHolder(name)) {
       this.sockets.rest(details.name)

@@ -37,6 +37,7 @@ export class Processes {
   private readonly byIdentity = new Map<string, Entry>()
   private readonly byPid = new Map<number, Entry>()
   private nextKey = 1
+  private readonly closely = new Set<Entry>()
   private readonly onExit: (process: ProcessKey) => void
 
   constructor(onExit: (process: ProcessKey) => void) {
@@ -143,6 +144,17 @@ export class Processes {
     const entry = this.entries.get(key)
     if (entry?.watch === undefined || !entry.alive) return
     entry.killWatch ??= new KillWatch(entry.peer.pid, () => this.exited(entry))
+    this.closely.add(entry)
+  }
+
+  /** Nobody waits any more for the end of those that hold nothing: their threads' descriptors are closed. */
+  relax(holds: (key: ProcessKey) => boolean): void {
+    for (const entry of this.closely) {
+      if (holds(entry.key)) continue
+      entry.killWatch?.close()
+      entry.killWatch = undefined
+      this.closely.delete(entry)
+    }
   }
 
   /** Signals through the pidfd, so never a recycled pid. */
@@ -156,6 +168,7 @@ export class Processes {
 
   private exited(entry: Entry): void {
     entry.alive = false
+    this.closely.delete(entry)
     unwatch(entry)
     this.forget(entry)
     this.onExit(entry.key)
@@ -165,6 +178,7 @@ export class Processes {
   private dropUnused(entry: Entry): void {
     if (entry.users > 0 || (entry.wanted && entry.alive)) return
     unwatch(entry)
+    this.closely.delete(entry)
     this.entries.delete(entry.key)
     this.forget(entry)
   }
