@@ -5,7 +5,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { announceClose } from './announce-close.ts'
 import { nextPoll } from './next-poll.ts'
 
@@ -117,7 +117,7 @@ class Http1Connection {
    */
   close(): void {
     this.#closed = true
-    if (!(this.#socket instanceof TLSSocket)) return void this.#socket.destroy()
+    if ((this.#socket as Partial<TLSSocket>).encrypted !== true) return void this.#socket.destroy()
     const { _handle: handle } = this.#socket as unknown as { _handle: { readStop(): void } | null }
     handle?.readStop()
     this.#socket.destroySoon()

@@ -1,12 +1,12 @@
 // What of this process listens on a lease's sockets: which servers fit, and how they stop.
 
-import cluster from 'node:cluster'
 import { Socket as DatagramSocket } from 'node:dgram'
 import { Server as StreamServer } from 'node:net'
 import { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
 import type { OwnedFd } from '../sys/index.ts'
 import { within } from './abort.ts'
+import { isClusterWorker } from './cluster-worker.ts'
 import { openDatagram } from './datagram-server.ts'
 import type { Descriptors } from './descriptors.ts'
 import { socketFault } from './received-sockets.ts'
@@ -68,7 +68,7 @@ export class Listening {
     const { length } = this.#sockets
     if (length !== 1)
       throw this.#invalid(`it has ${length} sockets, so no single fd: use lease.listen(server), or lease.fds`)
-    if (cluster.isWorker) {
+    if (isClusterWorker()) {
       throw this.#invalid('a cluster worker must not listen on a descriptor number: use lease.listen(server)')
     }
   }
@@ -93,7 +93,7 @@ export class Listening {
     if (wrong)
       throw this.#invalid(`a ${server.constructor.name} cannot serve its ${wrong.type} socket ${wrong.address}`)
     if (server.listening) throw this.#invalid('the server listens already: give listen() one that does not')
-    if (cluster.isWorker && this.#sockets.some(({ type }) => type === 'unix')) {
+    if (isClusterWorker() && this.#sockets.some(({ type }) => type === 'unix')) {
       throw this.#invalid(
         'Node cannot serve a received Unix socket in a cluster worker: acquire it in a process of its own',
       )

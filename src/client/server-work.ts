@@ -1,9 +1,7 @@
 // The connections that a server has accepted, of whatever protocol: how they are asked to end, and how they are cut.
 
 import { Socket as DatagramSocket } from 'node:dgram'
-import { Server as HttpServer } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
-import { Server as HttpsServer } from 'node:https'
 import type { Socket, Server as StreamServer } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Http1Work } from './http1-work.ts'
@@ -81,18 +79,19 @@ export class ServerWork {
     server.off('session', this.#onSession)
   }
 
+  // http and https are not imported: they are most of what an import of the SDK would cost, and who has such a server has them.
   readonly #onConnection = (socket: Socket) => {
     this.#open.add(socket)
     socket.once('close', () => {
       this.#open.delete(socket)
       if (this.#open.size === 0) this.#whenEmpty?.()
     })
-    if (this.#server instanceof HttpServer) this.#http1.add(socket)
+    if (this.#server instanceof process.getBuiltinModule('node:http').Server) this.#http1.add(socket)
   }
 
   readonly #onSecure = (socket: TLSSocket) => {
     this.#secured.add(socket)
-    if (this.#server instanceof HttpsServer) this.#http1.add(socket)
+    if (this.#server instanceof process.getBuiltinModule('node:https').Server) this.#http1.add(socket)
   }
 
   readonly #onSession = (session: ServerHttp2Session) => this.#http2.add(session)

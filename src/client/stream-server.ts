@@ -2,12 +2,12 @@
 // `listen({fd}, backlog)` does not; in a cluster worker `listen({fd})` opens that number in the primary, but a TCP handle is
 // taken as it is, and a net.Socket carries one.
 
-import cluster from 'node:cluster'
 import { Server, Socket } from 'node:net'
 import type { SocketDescription } from '../protocol/messages.ts'
 import { idleDescriptor, type OwnedFd, readinessOf } from '../sys/index.ts'
 import { closeAll } from './answers.ts'
 import { awaitListening } from './await-listening.ts'
+import { isClusterWorker } from './cluster-worker.ts'
 import { ExtraListeners } from './extra-listeners.ts'
 
 export interface Opened {
@@ -83,7 +83,7 @@ export function openStream(server: Server, fds: readonly OwnedFd[], sockets: rea
 
 function open(server: Server, fd: OwnedFd, backlog: number): Promise<void> {
   return awaitListening(server, () => {
-    if (cluster.isWorker) server.listen(new Socket({ fd: fd.fd, readable: false, writable: false }), backlog)
+    if (isClusterWorker()) server.listen(new Socket({ fd: fd.fd, readable: false, writable: false }), backlog)
     else server.listen({ fd: fd.fd }, backlog)
     fd.release()
   })
