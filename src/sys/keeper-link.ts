@@ -26,6 +26,7 @@ const over = new Set([EPIPE, ECONNRESET])
 export class KeeperLink {
   readonly #socket: OwnedFd
   readonly #early: KeeperPacket[] = []
+  #hear: ((packet: KeeperPacket) => void) | undefined
   #poll: Poll | undefined
 
   /** Owns `socket` from now on. */
@@ -56,14 +57,19 @@ export class KeeperLink {
       if (packet === 'end') throw new Error('the keeper has ended')
       if (packet === undefined) addon.wait(this.#socket.fd, constants.POLLIN, STEP_MS)
       else if (ops.includes(packet.op)) return packet
-      else this.#early.push(packet)
+      else {
+        this.#early.push(packet)
+        queueMicrotask(() => this.#deliverEarly())
+      }
     }
     throw new Error(`the keeper has not answered within ${PATIENCE_MS / 1000} s`)
   }
 
   /** From now on, in order, what comes and what came early; `onEnd` once, when the keeper has gone. Keeps no process alive. */
   listen(onPacket: (packet: KeeperPacket) => void, onEnd: () => void): void {
+    this.#hear = onPacket
     this.#poll = new Poll(this.#socket.fd, () => {
+      this.#deliverEarly()
       for (let packet = this.#receive(); packet !== undefined; packet = this.#receive()) {
         if (packet === 'end') {
           this.close()
@@ -73,7 +79,7 @@ export class KeeperLink {
       }
     })
     this.#poll.unref()
-    for (const packet of this.#early.splice(0)) queueMicrotask(() => onPacket(packet))
+    queueMicrotask(() => this.#deliverEarly())
     this.#poll.start(READABLE)
   }
 
@@ -89,6 +95,12 @@ export class KeeperLink {
     this.#poll?.close()
     this.#poll = undefined
     this.#socket.close()
+  }
+
+  /** What came while an answer was waited for, also after listen(). */
+  #deliverEarly(): void {
+    if (this.#hear === undefined) return
+    for (let packet = this.#early.shift(); packet !== undefined; packet = this.#early.shift()) this.#hear(packet)
   }
 
   #receive(): KeeperPacket | 'end' | undefined {

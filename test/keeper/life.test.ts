@@ -70,6 +70,19 @@ describe('the keeper', () => {
     },
   )
 
+  it('passes on a stop that comes while the broker starts', { timeout: 60_000 }, async () => {
+    const directory = temporaryDirectory()
+    const config = writeConfig(directory, { sockets: SOCKETS })
+    for (let wait = 0; wait < 200; wait += 20) {
+      const daemon = launch(directory, config, { keeper: true })
+      await until(() => nameOf(daemon.pid) === 'fd-broker-keepe', 'the keeper is there')
+      await sleep(wait)
+      daemon.process.kill('SIGTERM')
+      // 143: there was no broker yet that could have heard of it.
+      expect([0, 143]).toContain(await exitOf(daemon))
+    }
+  })
+
   it('passes a second stop on, which ends at once', async () => {
     const daemon = await startKept({ sockets: SOCKETS })
     const holder = await Asker.connect(daemon.control)
