@@ -1,18 +1,19 @@
-// The shell around the core: it turns packets, exits and timers into events of the core, and performs the effects in order.
+// The shell around the core: it turns packets, exits and timers into events of the core, and has the effects performed in order.
 
-import { hasHolder, type Registry } from '../core/registry.ts'
+import type { Registry } from '../core/registry.ts'
 import { recordsOf } from '../core/state.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, Context, CoreEvent, Effect, EndReason, HolderInfo, PublishedEvent } from '../core/types.ts'
+import type { ConnectionId, CoreEvent, Effect, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import { isOp } from '../protocol/messages.ts'
-import { type OwnedFd, type Peer, peerOf, SystemError } from '../sys/index.ts'
+import type { OwnedFd } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
-import { ENDINGS } from './durations.ts'
+import { Effects } from './effects.ts'
 import { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
+import { identify } from './identify.ts'
 import { Journal } from './journal.ts'
+import { type Judgement, judgementOf } from './judgement.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { NameCounters } from './name-counters.ts'
@@ -20,32 +21,29 @@ import type { Operator } from './operator.ts'
 import { ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
+import { Refusals } from './refusals.ts'
 import { Replacements } from './replacements.ts'
-import { dispatch, rightOf } from './requests.ts'
+import { dispatch } from './requests.ts'
 import { Rights } from './rights.ts'
 import { Session, type SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { ExpectedOptions } from './state/expected-options.ts'
 import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
 import { configRecord } from './state/remembered-config.ts'
-import { goneRecord, removedRecords } from './state/removed-names.ts'
+import { removedRecords } from './state/removed-names.ts'
 import { type Resuming, resume } from './state/resume.ts'
 import { StateLog } from './state/state-log.ts'
+import { StuckPeers } from './stuck-peers.ts'
 import { Timers } from './timers.ts'
 import { hashToken } from './tokens.ts'
 import { UndeclaredCopies } from './undeclared.ts'
 import type { Upgrade } from './upgrade.ts'
 import { UserNames } from './user-names.ts'
 
-type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
-
 /** Beside the control socket, whose directory nobody else can write. */
 export function notifyDirectory({ broker }: Config): string {
   return `${broker.control}.notify`
 }
-
-/** How often peers that do not read are looked for. */
-const STUCK_CHECK_MS = 1000
 
 export class Broker implements SessionHost, Host {
   readonly config: Config
@@ -66,13 +64,16 @@ export class Broker implements SessionHost, Host {
   readonly counters: Counters = { restarts: 0, requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
   readonly startedAt = Date.now()
   upgrade: Upgrade | undefined
-  private readonly journal: Journal
-  private readonly log: Log
+  readonly journal: Journal
+  readonly log: Log
+  private readonly effects = new Effects(this)
+  private readonly refusals = new Refusals(this)
+  private readonly judgement: Judgement
   private readonly events: CoreEvent[] = []
-  private readonly timers: Timers
-  private readonly undeclared: UndeclaredCopies
+  readonly timers: Timers
+  readonly undeclared: UndeclaredCopies
   private readonly quotas: Quotas
-  private readonly stuckCheck: NodeJS.Timeout
+  private readonly stuck: StuckPeers
   private nextConnection: ConnectionId
   private frozen = false
   /** Once, and not before this is the only broker: until then nothing was done that another could notice. */
@@ -93,9 +94,10 @@ export class Broker implements SessionHost, Host {
     this.nextConnection = lastConnection(restored.registry) + 1
     this.processBound = new ProcessBound(this, notifyDirectory(config))
     this.undeclared = new UndeclaredCopies(this.registry, sockets, (name, pids) =>
-      this.published({ event: 'undeclared', at: Date.now(), name, pids }),
+      this.journal.published({ event: 'undeclared', at: Date.now(), name, pids }),
     )
     this.rights = new Rights(config, this.processes)
+    this.judgement = judgementOf(this.rights, this.sessions, this.users)
     this.replacements = new Replacements(this, log)
     this.expected = new ExpectedOptions(this.state, past.folded.values)
     this.guard = new Guard(this, log)
@@ -103,7 +105,7 @@ export class Broker implements SessionHost, Host {
     this.expected.settle()
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
     this.quotas = new Quotas(config.broker)
-    this.stuckCheck = setInterval(() => this.cutOffStuck(), STUCK_CHECK_MS)
+    this.stuck = new StuckPeers(this.sessions, this.journal)
     this.begin = () => {
       resume(this.resuming(), restored, past, config.broker.reclaimTimeout)
       this.remember(config)
@@ -115,7 +117,7 @@ export class Broker implements SessionHost, Host {
 
   private resuming(): Resuming {
     const { registry, processes, processBound, quotas, state, log } = this
-    return { registry, processes, processBound, quotas, state, log, perform: (effect) => this.perform(effect) }
+    return { registry, processes, processBound, quotas, state, log, perform: (effect) => this.effects.perform(effect) }
   }
 
   remember(config: Config, namesBefore = config.names): void {
@@ -124,7 +126,7 @@ export class Broker implements SessionHost, Host {
 
   /** A new control connection; `greeted`: one that a former broker has answered `hello`. */
   accept(fd: OwnedFd, greeted = false): void {
-    const peer = this.identify(fd)
+    const peer = identify(fd, this.log)
     if (peer === undefined) return
     const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
     this.sessions.set(session.id, session)
@@ -140,17 +142,6 @@ export class Broker implements SessionHost, Host {
       this.journal.warnOf(peer, {}, 'connection closed: no hello within hello_timeout')
       session.close()
     }, this.config.broker.helloTimeout)
-  }
-
-  /** Who connected; a peer that cannot be watched for want of descriptors is shed, or its lease might outlive it. */
-  private identify(fd: OwnedFd): Peer | undefined {
-    try {
-      return peerOf(fd.fd)
-    } catch (error) {
-      this.log.error({ err: error }, 'connection closed: its process cannot be identified; see RLIMIT_NOFILE')
-      fd.closeLater()
-      return undefined
-    }
   }
 
   greeted(session: Session, { client, token }: Introduction): void {
@@ -199,23 +190,7 @@ export class Broker implements SessionHost, Host {
   }
 
   refusing(session: Session, asked: Record<string, unknown>, code: ErrorCode, message: string): void {
-    const { refusals, names } = this.counters
-    refusals[code] = (refusals[code] ?? 0) + 1
-    const { op, name } = asked
-    const known = typeof name === 'string' && this.registry.names.has(name)
-    if (known) names.refused(name, code)
-    // A line of its own tells of a malformed packet, and the event `denied` of the other.
-    if (code === 'PROTOCOL') return
-    if (known && code === 'DENIED' && op === 'acquire') return
-    const missing = code === 'DENIED' ? this.missingRight(session, op) : undefined
-    this.journal.refused(session, asked, code, message, missing)
-  }
-
-  private missingRight(session: Session, op: unknown): string[] | undefined {
-    const right = typeof op === 'string' && isOp(op) ? rightOf(op) : 'any'
-    if (right === 'any' || this.rights.has(session, right)) return undefined
-    const { admins, viewers } = this.config.broker
-    return this.rights.missing(right === 'admin' ? admins : viewers, session, (uid) => this.users.of(uid))
+    this.refusals.tell(session, asked, code, message)
   }
 
   protocolError(session: Session, fault: string): void {
@@ -247,7 +222,7 @@ export class Broker implements SessionHost, Host {
   private settle(): void {
     for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
       try {
-        this.performAll(step(this.registry, next, this.context()))
+        this.performAll(step(this.registry, next, { now: Date.now(), ...this.judgement }))
       } finally {
         this.events.shift()
       }
@@ -267,95 +242,20 @@ export class Broker implements SessionHost, Host {
     this.settle()
   }
 
-  private context(): Context {
-    return {
-      now: Date.now(),
-      allows: ({ rules }, connection) => {
-        const session = this.sessions.get(connection)
-        return session !== undefined && this.rights.satisfies(rules, session)
-      },
-      missing: ({ rules }, connection) => {
-        const session = this.sessions.get(connection)
-        return session === undefined ? [] : this.rights.missing(rules, session, (uid) => this.users.of(uid))
-      },
-    }
-  }
-
   /** What survives this broker is written before anybody hears of it. */
   private performAll(effects: readonly Effect[]): void {
     const owed = owedBy(effects, this.registry)
     this.state.append([...recordsOf(this.registry), ...owed, ...this.journal.note(effects)])
-    for (const effect of effects) this.perform(effect)
+    for (const effect of effects) this.effects.perform(effect)
     if (owed.length > 0) this.state.append(owed.map(({ key }) => ({ key, value: null })))
   }
 
-  private perform(effect: Effect): void {
-    switch (effect.type) {
-      case 'grant':
-        return this.grant(effect)
-      case 'reclaimed':
-        return this.reclaimed(effect)
-      case 'reply':
-        return this.sessions.get(effect.connection)?.answer(effect.request, effect.body)
-      case 'refuse':
-        return this.refused(effect)
-      case 'tell':
-        return this.sessions.get(effect.connection)?.tell(effect.event)
-      case 'publish':
-        return this.published(effect.event)
-      case 'start-timer':
-        return this.timers.start(effect.key, effect.at)
-      case 'stop-timer':
-        return this.timers.stop(effect.key)
-      case 'signal':
-        return this.processes.signal(effect.process, effect.signal as NodeJS.Signals)
-      case 'watch-closely':
-        return this.processes.watchClosely(effect.process)
-      case 'retire':
-        this.replacements.retire(effect.name)
-        return this.state.append([goneRecord(effect.name)])
-    }
-  }
-
-  private grant({ connection, request, type: _, ...lease }: EffectOf<'grant'>): void {
-    const session = this.sessions.get(connection)
-    if (session === undefined) return
-    this.counters.grants++
-    this.sendSockets(session, request, lease, lease.name, lease.lease)
-  }
-
-  private reclaimed({ connection, request, type: _, ...lease }: EffectOf<'reclaimed'>): void {
-    const session = this.sessions.get(connection)
-    const bound = this.processBound.terms(lease.lease)
-    session?.answerList(request, { ...lease, ...bound, sockets: this.sockets.descriptions(lease.name) }, 'sockets')
+  sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string): void {
+    this.effects.sendSockets(session, id, body, name)
   }
 
   mayNotify(uid: number): boolean {
     return this.quotas.requested(uid, Date.now())
-  }
-
-  /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
-  sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
-    try {
-      this.guard.lost.refuseLost(name)
-      const bound = lease === undefined ? {} : this.processBound.granted(lease)
-      const sockets = this.sockets.descriptions(name)
-      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.sockets.lent(name))
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error
-      if (error.code === 'ESTALE')
-        this.log.fatal({ err: error, name }, 'a descriptor is not the socket that it should be: not sent')
-      else this.journal.warnOf(session.peer, { err: error, name }, 'descriptors could not be sent')
-      if (lease !== undefined) this.step({ type: 'undelivered', lease })
-      session.refuse(id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
-    }
-  }
-
-  private refused({ connection, request, code, message, masked, details }: EffectOf<'refuse'>): void {
-    const session = this.sessions.get(connection)
-    if (session === undefined) return
-    if (masked !== undefined && !this.rights.has(session, 'viewer')) return session.refuse(request, 'DENIED', masked)
-    session.refuse(request, code, message, details)
   }
 
   get history(): History {
@@ -364,35 +264,6 @@ export class Broker implements SessionHost, Host {
 
   occurred(occurrence: Occurrence): void {
     this.journal.occurred(occurrence)
-  }
-
-  private published(published: PublishedEvent): void {
-    const { event, ...details } = published
-    this.journal.published(published)
-    if (event === 'granted') this.guard.granted(details.name, details.lease!)
-    if (event === 'ready') this.guard.ready(details.name, details.lease!)
-    if (!ENDINGS.has(event)) return
-    this.guard.ended(details.name, details.lease!)
-    this.processBound.ended(details.lease!, event as EndReason)
-    this.undeclared.leaseEnded(details.name)
-    this.processes.relax((process) =>
-      [...this.registry.leases.values()].some(({ holder }) => holder.process === process),
-    )
-    const name = this.registry.names.get(details.name)
-    if (name !== undefined && !hasHolder(name)) {
-      this.sockets.rest(details.name)
-      this.guard.rested(details.name)
-    }
-  }
-
-  private cutOffStuck(): void {
-    const now = performance.now()
-    for (const session of this.sessions.values()) {
-      if (!session.stuck(now)) continue
-      this.journal.warnOf(session.peer, {}, 'connection closed: the peer does not read')
-      session.cutOff = true
-      session.close()
-    }
   }
 
   /** Asks every holder to drain; resolves when the last lease has ended or `drain_timeout` is over. */
@@ -409,7 +280,7 @@ export class Broker implements SessionHost, Host {
   }
 
   close(): void {
-    clearInterval(this.stuckCheck)
+    this.stuck.close()
     this.timers.stopAll()
     for (const session of [...this.sessions.values()]) session.close()
     this.timers.stopAll()

@@ -1,0 +1,136 @@
+// Performs what the core decided: packets to peers, timers, signals, and what the other parts of the broker are told of.
+
+import { hasHolder, type Registry } from '../core/registry.ts'
+import type { ConnectionId, CoreEvent, Effect, EndReason, PublishedEvent } from '../core/types.ts'
+import { SystemError } from '../sys/index.ts'
+import { ENDINGS } from './durations.ts'
+import type { Guard } from './guard.ts'
+import type { Counters } from './host.ts'
+import type { Journal } from './journal.ts'
+import type { Log } from './log.ts'
+import type { ProcessBound } from './process-bound.ts'
+import type { Processes } from './processes.ts'
+import type { Replacements } from './replacements.ts'
+import type { Rights } from './rights.ts'
+import type { Session } from './session.ts'
+import type { Sockets } from './sockets.ts'
+import { goneRecord } from './state/removed-names.ts'
+import type { StateLog } from './state/state-log.ts'
+import type { Timers } from './timers.ts'
+import type { UndeclaredCopies } from './undeclared.ts'
+
+type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
+
+/** The parts of a broker that effects reach. */
+export interface EffectsHost {
+  readonly registry: Registry
+  readonly sessions: ReadonlyMap<ConnectionId, Session>
+  readonly sockets: Sockets
+  readonly processes: Processes
+  readonly processBound: ProcessBound
+  readonly rights: Rights
+  readonly replacements: Replacements
+  readonly guard: Guard
+  readonly counters: Counters
+  readonly journal: Journal
+  readonly log: Log
+  readonly timers: Timers
+  readonly undeclared: UndeclaredCopies
+  readonly state: StateLog
+  step(event: CoreEvent): void
+}
+
+export class Effects {
+  private readonly broker: EffectsHost
+
+  constructor(broker: EffectsHost) {
+    this.broker = broker
+  }
+
+  perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'grant':
+        return this.grant(effect)
+      case 'reclaimed':
+        return this.reclaimed(effect)
+      case 'reply':
+        return this.broker.sessions.get(effect.connection)?.answer(effect.request, effect.body)
+      case 'refuse':
+        return this.refused(effect)
+      case 'tell':
+        return this.broker.sessions.get(effect.connection)?.tell(effect.event)
+      case 'publish':
+        return this.published(effect.event)
+      case 'start-timer':
+        return this.broker.timers.start(effect.key, effect.at)
+      case 'stop-timer':
+        return this.broker.timers.stop(effect.key)
+      case 'signal':
+        return this.broker.processes.signal(effect.process, effect.signal as NodeJS.Signals)
+      case 'watch-closely':
+        return this.broker.processes.watchClosely(effect.process)
+      case 'retire':
+        this.broker.replacements.retire(effect.name)
+        return this.broker.state.append([goneRecord(effect.name)])
+    }
+  }
+
+  private grant({ connection, request, type: _, ...lease }: EffectOf<'grant'>): void {
+    const session = this.broker.sessions.get(connection)
+    if (session === undefined) return
+    this.broker.counters.grants++
+    this.sendSockets(session, request, lease, lease.name, lease.lease)
+  }
+
+  private reclaimed({ connection, request, type: _, ...lease }: EffectOf<'reclaimed'>): void {
+    const session = this.broker.sessions.get(connection)
+    const bound = this.broker.processBound.terms(lease.lease)
+    session?.answerList(
+      request,
+      { ...lease, ...bound, sockets: this.broker.sockets.descriptions(lease.name) },
+      'sockets',
+    )
+  }
+
+  /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
+  sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
+    try {
+      this.broker.guard.lost.refuseLost(name)
+      const bound = lease === undefined ? {} : this.broker.processBound.granted(lease)
+      const sockets = this.broker.sockets.descriptions(name)
+      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.broker.sockets.lent(name))
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error
+      if (error.code === 'ESTALE')
+        this.broker.log.fatal({ err: error, name }, 'a descriptor is not the socket that it should be: not sent')
+      else this.broker.journal.warnOf(session.peer, { err: error, name }, 'descriptors could not be sent')
+      if (lease !== undefined) this.broker.step({ type: 'undelivered', lease })
+      session.refuse(id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
+    }
+  }
+
+  private refused({ connection, request, code, message, masked, details }: EffectOf<'refuse'>): void {
+    const session = this.broker.sessions.get(connection)
+    if (session === undefined) return
+    if (masked !== undefined && !this.broker.rights.has(session, 'viewer'))
+      return session.refuse(request, 'DENIED', masked)
+    session.refuse(request, code, message, details)
+  }
+
+  private published(published: PublishedEvent): void {
+    const { event, ...details } = published
+    this.broker.journal.published(published)
+    if (event === 'granted') this.broker.guard.granted(details.name, details.lease!)
+    if (event === 'ready') this.broker.guard.ready(details.name, details.lease!)
+    if (!ENDINGS.has(event)) return
+    this.broker.guard.ended(details.name, details.lease!)
+    this.broker.processBound.ended(details.lease!, event as EndReason)
+    this.broker.undeclared.leaseEnded(details.name)
+    this.broker.processes.relax((process) => this.broker.registry.byProcess.has(process))
+    const name = this.broker.registry.names.get(details.name)
+    if (name !== undefined && !hasHolder(name)) {
+      this.broker.sockets.rest(details.name)
+      this.broker.guard.rested(details.name)
+    }
+  }
+}
