@@ -29,39 +29,60 @@ export function cookieScope(): { boot: string; netns: string } {
   }
 }
 
-/**
- * The socket of that SO_COOKIE, which is bound to `address`, from any process that has it open: by pidfd_getfd(2), which needs
- * CAP_SYS_PTRACE for another user's process. An address alone proves nothing: anybody may have bound it since.
- */
-export function recoverSocket(address: Address, cookie: string): Recovered | undefined {
-  const targets = new Set(inodesOf(address).map((inode) => `socket:[${inode}]`))
-  if (targets.size === 0) return undefined
-  for (const name of readdirSync('/proc')) {
-    const found = /^\d+$/.test(name) ? fromProcess(Number(name), targets, cookie) : undefined
-    if (found !== undefined) return { fd: found, pid: Number(name) }
+interface Place {
+  pid: number
+  number: number
+}
+
+/** Who has which socket open, as far as we may look into other processes: one walk through /proc, for any number of sockets. */
+export class OpenSocketSearch {
+  readonly at = performance.now()
+  readonly #places = new Map<string, Place[]>()
+
+  constructor() {
+    for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) this.#look(Number(name))
   }
+
+  /**
+   * The socket of that SO_COOKIE, which is bound to `address`, from any process that has it open: by pidfd_getfd(2), which needs
+   * CAP_SYS_PTRACE for another user's process. An address alone proves nothing: anybody may have bound it since.
+   */
+  recover(address: Address, cookie: string): Recovered | undefined {
+    for (const inode of inodesOf(address)) {
+      for (const place of this.#places.get(`socket:[${inode}]`) ?? []) {
+        const fd = takeFrom(place, cookie)
+        if (fd !== undefined) return { fd, pid: place.pid }
+      }
+    }
+    return undefined
+  }
+
+  #look(pid: number): void {
+    for (const number of numbersOf(pid)) {
+      const link = linkOf(pid, number)
+      if (!link.startsWith('socket:')) continue
+      const places = this.#places.get(link)
+      if (places) places.push({ pid, number })
+      else this.#places.set(link, [{ pid, number }])
+    }
+  }
+}
+
+function takeFrom({ pid, number }: Place, cookie: string): OwnedFd | undefined {
+  const result = addon.pidfdOpen(pid)
+  if (result < 0) return undefined
+  using pidfd = new OwnedFd(result)
+  const copy = addon.pidfdGetfd(pidfd.fd, number)
+  if (copy < 0) return undefined
+  const fd = new OwnedFd(copy)
+  if (isThatSocket(fd, cookie)) return fd
+  fd.closeLater()
   return undefined
 }
 
-function fromProcess(pid: number, targets: ReadonlySet<string>, cookie: string): OwnedFd | undefined {
-  for (const number of numbersOf(pid, targets)) {
-    const result = addon.pidfdOpen(pid)
-    if (result < 0) return undefined
-    using pidfd = new OwnedFd(result)
-    const copy = addon.pidfdGetfd(pidfd.fd, number)
-    if (copy < 0) continue
-    const fd = new OwnedFd(copy)
-    if (isThatSocket(fd, cookie)) return fd
-    fd.closeLater()
-  }
-  return undefined
-}
-
-function numbersOf(pid: number, targets: ReadonlySet<string>): number[] {
+function numbersOf(pid: number): number[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`)
-      .map(Number)
-      .filter((number) => targets.has(linkOf(pid, number)))
+    return readdirSync(`/proc/${pid}/fd`).map(Number)
   } catch {
     // It has ended, or is not ours to look into.
     return []

@@ -3,8 +3,11 @@
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { type Address, formatAddress, parseAddress } from '../../protocol/address.ts'
-import { type BoundSocket, cookieScope, type Recovered, recoverSocket } from '../../sys/index.ts'
+import { type BoundSocket, cookieScope, OpenSocketSearch, type Recovered } from '../../sys/index.ts'
 import type { Log } from '../log.ts'
+
+/** What one look into all processes found is good for so long: a start asks for every socket, a lost one is sought again later. */
+const SEARCH_MS = 900
 
 interface Known {
   address: string
@@ -24,6 +27,9 @@ export class SocketInventory {
   private readonly scope = cookieScope()
   private readonly sockets = new Map<string, Known>()
   private readonly former: Map<string, Known>
+  private search: OpenSocketSearch | undefined
+  /** What that search found nowhere. */
+  private readonly nowhere = new Set<string>()
   private written = ''
   private failed = false
 
@@ -87,7 +93,7 @@ export class SocketInventory {
     for (const [key, { address, cookie }] of this.former) {
       const parsed = parseAddress(address)
       if (!key.startsWith(`${name}#`) || parsed.type !== type) continue
-      const recovered = recoverSocket(parsed, cookie)
+      const recovered = this.find(key, parsed, cookie)
       const socket = recovered && accept(recovered)
       if (socket === undefined) {
         recovered?.fd.closeLater()
@@ -98,6 +104,17 @@ export class SocketInventory {
       return socket
     }
     return undefined
+  }
+
+  private find(key: string, address: Address, cookie: string): Recovered | undefined {
+    if (this.search === undefined || performance.now() - this.search.at > SEARCH_MS) {
+      this.search = new OpenSocketSearch()
+      this.nowhere.clear()
+    }
+    if (this.nowhere.has(key)) return undefined
+    const recovered = this.search.recover(address, cookie)
+    if (recovered === undefined) this.nowhere.add(key)
+    return recovered
   }
 
   private read(): Map<string, Known> {
