@@ -5,3 +5,11 @@ export interface FaultPointResult {
 }
 
 export function runFaultPoint(call: 'pwrite64' | 'sendmsg', point: number): Promise<FaultPointResult>
+
+export interface Tracer {
+  killedAt(): string | undefined
+  stop(): void
+}
+
+/** Kills the process before that call, counted from now. */
+export function trace(pid: number, call: 'pwrite64' | 'sendmsg', point: number): Promise<Tracer>

@@ -131,7 +131,7 @@ async function cookiesOf(admin) {
 }
 
 /** Attaches strace(1) to the broker; it kills before the `point`-th call. */
-async function trace(pid, call, point) {
+export async function trace(pid, call, point) {
   const inject = `inject=${call}:signal=SIGKILL:when=${point}`
   const child = spawn('strace', ['-p', String(pid), '-s', '24', '-e', `trace=${call}`, '-e', inject], {
     stdio: ['ignore', 'ignore', 'pipe'],

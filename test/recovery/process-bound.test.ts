@@ -1,16 +1,23 @@
 // After kill -9 of the broker: programs that were started by exec, or have process-bound leases, notice nothing.
 
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { trace } from '../../bench/recovery/fault-point.mjs'
 import { addon, constants } from '../../src/sys/addon.ts'
 import { OwnedFd } from '../../src/sys/index.ts'
 import { Asker, type Message } from '../support/asker.ts'
 import { type Daemon, stopCleanly, until } from '../support/daemon.ts'
 import { start } from '../support/exec.ts'
-import { killBroker, startKept } from '../support/keeper.ts'
+import { brokerPid, killBroker, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
+import { endPythons, startPython } from '../support/python.ts'
 
 forbidLeaks()
+endPythons()
+
+const HAS_STRACE = spawnSync('strace', ['-V']).status === 0
 
 const UID = process.getuid!()
 const SOCKETS = `[sockets.web]
@@ -125,3 +132,35 @@ async function waiting(daemon: Daemon): Promise<number> {
   asker.close()
   return sockets.reduce((sum, view) => sum + view.waiting, 0)
 }
+
+it.runIf(HAS_STRACE)(
+  'a holder that does not come back for its lease is told to drain, also when the broker dies right before it tells it (needs strace)',
+  async () => {
+    const daemon = await startKept({ sockets: SOCKETS })
+    const holder = startPython(
+      `sys.path.insert(0, sys.argv[1])
+import fdbroker
+signal.signal(signal.SIGTERM, lambda *_: say('told'))
+broker = fdbroker.Connection(sys.argv[2])
+broker.hello()
+broker.acquire('web', bind='process', ready=True)
+say('holds')
+while True: signal.pause()`,
+      [join(import.meta.dirname, '../python'), daemon.control],
+    )
+    expect(await holder.line()).toBe('holds')
+    const admin = await Asker.connect(daemon.control)
+    const pid = await brokerPid(daemon)
+    const tracer = await trace(pid, 'sendmsg', 1)
+    void admin.ask('drain', { name: 'web' }).catch(() => {})
+    await until(async () => (await brokerPid(daemon).catch(() => pid)) !== pid, 'another broker answers')
+    expect(tracer.killedAt()).toContain('sendmsg(')
+    expect(await holder.line()).toBe('told')
+    expect(await holders(daemon)).toMatchObject([{ pid: holder.pid, state: 'draining' }])
+    admin.close()
+    tracer.stop()
+    holder.process.kill('SIGKILL')
+    await holder.exit()
+    await stopCleanly(daemon)
+  },
+)

@@ -44,7 +44,7 @@ export function lastConnection({ leases }: Registry): number {
   return last
 }
 
-/** A signal that is decided and not yet sent: `owed/LEASE`. */
+/** A signal that is decided and not yet sent, or the one that stands for an event that may not have been: `owed/LEASE`. */
 export interface OwedSignal {
   holder: HolderInfo
   signal: Signal
@@ -53,13 +53,34 @@ export interface OwedSignal {
 /** Written with the step that decides on signals, and taken back when they are sent: rather twice than never. */
 export function owedBy(effects: readonly Effect[], registry: Registry): StateRecord[] {
   const owed: StateRecord[] = []
+  const drains = drainsBegun(effects)
   for (const effect of effects) {
-    if (effect.type !== 'signal') continue
-    const { lease, signal } = effect
-    const holder = holderOf(registry, lease)
-    if (holder !== undefined) owed.push({ key: `owed/${lease}`, value: { holder, signal } satisfies OwedSignal })
+    const due = effect.type === 'signal' ? effect : inPlaceOf(effect, drains, registry)
+    const holder = due && holderOf(registry, due.lease)
+    if (holder === undefined) continue
+    owed.push({ key: `owed/${due!.lease}`, value: { holder, signal: due!.signal } satisfies OwedSignal })
   }
   return owed
+}
+
+function drainsBegun(effects: readonly Effect[]): Set<number> {
+  const begun = new Set<number>()
+  for (const effect of effects) {
+    if (effect.type === 'publish' && effect.event.event === 'drain') begun.add(effect.event.lease!)
+  }
+  return begun
+}
+
+/** The connection ends with this broker, and the holder of a process-bound lease need not come back: then its signal tells it. */
+function inPlaceOf(
+  effect: Effect,
+  drains: ReadonlySet<number>,
+  { leases }: Registry,
+): { lease: number; signal: Signal } | undefined {
+  if (effect.type !== 'tell' || effect.event.event !== 'drain' || !drains.has(effect.event.lease)) return undefined
+  const { lease } = effect.event
+  const asked = leases.get(lease)?.asked
+  return asked?.bind === 'process' ? { lease, signal: `SIG${asked.drainSignal ?? 'TERM'}` } : undefined
 }
 
 function holderOf({ leases, ended, pursuits }: Registry, id: number): HolderInfo | undefined {
