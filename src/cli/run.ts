@@ -39,7 +39,7 @@ export async function buildProgram(env: Env, names: readonly string[]): Promise<
     .option('--token-file <path>', 'file with the secret for token: rules (default: $FD_BROKER_TOKEN itself)')
     .hook('preAction', (command) => {
       const { tokenFile } = command.opts<{ tokenFile?: string }>()
-      if (tokenFile !== undefined) env.token = readTokenFile(tokenFile)
+      if (tokenFile !== undefined) env.token = tokenOf(tokenFile, env)
     })
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
@@ -55,6 +55,15 @@ export async function buildProgram(env: Env, names: readonly string[]): Promise<
     add(program, env).exitOverride().configureOutput(program.configureOutput()).helpOption('-h, --help', 'show help')
   }
   return program
+}
+
+function tokenOf(file: string, env: Env): string {
+  try {
+    return readTokenFile(file)
+  } catch (error) {
+    env.stderr.write(`fd-broker: --token-file: ${printable((error as Error).message)}\n`)
+    throw new Exit(EXIT_USAGE)
+  }
 }
 
 const EXAMPLES = `

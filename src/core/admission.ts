@@ -86,7 +86,7 @@ function fullness({ config }: Name, { label, granted, ready }: Generation): Verd
   const quoted = JSON.stringify(config.name)
   const advice = `ask with \`wait\` or \`takeover\`; \`fd-broker holders ${config.name}\` shows who holds it`
   if (config.mode === 'exclusive') return busy(`${quoted} is exclusive and generation ${label} has a holder: ${advice}`)
-  return busy(`${quoted} has ${room} leases of generation ${label} (max_holders): ${advice}`)
+  return busy(`${quoted} has room for ${room} of generation ${label} (max_holders), and no more: ${advice}`)
 }
 
 function busy(message: string): Verdict {

@@ -25,5 +25,5 @@ export function giveUpRoot(config: Config, log: Log, made: readonly string[]): v
   )
   log.info({ user: user.name, uid: user.uid, gid: user.gid, capabilities }, 'root given up')
   if (missing.length > 0) log.warn({ capabilities: missing }, 'these were not there to keep: what needs them will fail')
-  if (boundingSetKept) log.warn('the bounding set could not be cut: that needs CAP_SETPCAP')
+  if (boundingSetKept) log.warn('the bounding set could not be emptied: that needs CAP_SETPCAP')
 }

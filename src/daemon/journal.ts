@@ -19,7 +19,7 @@ const HISTORY_KEY = 'history/'
 
 /** Told by a line of their own where they arise. */
 const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['repaired'])
-const WARNINGS: ReadonlySet<string> = new Set(['denied', 'rollback', 'expired', 'evicted', 'undeclared'])
+const WARNINGS: ReadonlySet<string> = new Set(['denied', 'lost', 'rollback', 'expired', 'evicted', 'undeclared'])
 
 interface Noted {
   occurrence: Occurrence

@@ -2,12 +2,14 @@
 // what an ordinary end undoes, in reverse order. Under a keeper the start takes back what the broker before had.
 
 import { basename, join } from 'node:path'
+import { counted } from '../protocol/counted.ts'
 import {
   type ControlListener,
   NO_STORE,
   prepareNotifyDirectory,
   releaseControlPath,
   releaseNotifyDirectory,
+  removeDirectories,
   takePassedFds,
 } from '../sys/index.ts'
 import { Broker, notifyDirectory } from './broker.ts'
@@ -25,6 +27,7 @@ import { Sockets } from './sockets.ts'
 import { readState } from './state/read-state.ts'
 import { drainingNames } from './state/removed-names.ts'
 import { SocketInventory } from './state/socket-inventory.ts'
+import { makeStateDirectory } from './state/state-directory.ts'
 import { ServiceManager } from './systemd/service-manager.ts'
 import { SystemdStore } from './systemd/systemd-store.ts'
 import { Upgrade } from './upgrade.ts'
@@ -61,6 +64,8 @@ export async function serve(
     undo.push(() => kept.close())
     const path = lockControl(config, kept, keeping)
     undo.push(() => releaseControlPath(config.broker.control, path))
+    const stateMade = makeStateDirectory(config.broker.stateDir, log)
+    undo.push(() => removeDirectories(stateMade))
     const folded = readState(kept, log)
     const notifiers = { owner: config.broker.user?.uid, kept: keptNotifyNames(kept) }
     prepareNotifyDirectory(notifyDirectory(config), notifiers)
@@ -95,7 +100,7 @@ export async function serve(
       const server = await MetricsServer.listen(metrics, broker, log, kept)
       undo.push(() => server.close())
     }
-    giveUpRoot(config, log, [...path.made, notifyDirectory(config)])
+    giveUpRoot(config, log, [...path.made, ...stateMade, notifyDirectory(config)])
     if (givesWay()) await keeping!.takenOver()
     broker.begin()
     const connections = new OpenConnections(broker, kept)
@@ -129,7 +134,9 @@ function inventoryPath({ broker: { stateDir, control } }: Config): string {
 
 function announce(config: Config, sockets: Sockets, log: Log): void {
   for (const name of config.names.keys()) {
-    log.info({ name, sockets: sockets.descriptions(name).map(({ address }) => address) }, 'bound')
+    const { bound, taken } = sockets.origins(name)
+    if (taken.length > 0) log.info({ name, sockets: taken }, 'taken over')
+    if (bound.length > 0) log.info({ name, sockets: bound }, 'bound')
   }
   log.info({ control: config.broker.control, names: config.names.size, pid: process.pid }, 'serving')
 }
@@ -137,7 +144,7 @@ function announce(config: Config, sockets: Sockets, log: Log): void {
 /** For `systemctl status`. */
 function describe({ registry }: Broker): string {
   const { names, leases } = registry
-  return `${names.size} ${names.size === 1 ? 'name' : 'names'}, ${leases.size} ${leases.size === 1 ? 'holder' : 'holders'}`
+  return `${counted(names.size, 'name')}, ${counted(leases.size, 'holder')}`
 }
 
 /** The service manager waits for READY=1 (systemd.service(5), Type=notify-reload). */

@@ -2,21 +2,11 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import {
-  AddressInUse,
-  adoptSocket,
-  type BoundSocket,
-  endListener,
-  inodeOf,
-  openSocket,
-  setNonBlocking,
-  socketFigures,
-  unboundSocket,
-} from '../sys/index.ts'
-import { adoptKept, anchorKey, socketKey } from './adopt-kept.ts'
+import { type BoundSocket, endListener, inodeOf, setNonBlocking, socketFigures } from '../sys/index.ts'
+import { socketKey } from './adopt-kept.ts'
 import type { NameModel } from './config/model.ts'
-import { optionsFor } from './config/options-for.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
+import { keep, openSockets, unkeep } from './open-sockets.ts'
 import type { Lent } from './outbox.ts'
 import type { SocketInventory } from './state/socket-inventory.ts'
 
@@ -47,6 +37,8 @@ export class Sockets {
   private readonly names = new Map<string, Owned>()
   private readonly kept: KeptDescriptors
   private readonly inventory: SocketInventory | undefined
+  /** That were not bound by this broker. */
+  private readonly taken = new WeakSet<BoundSocket>()
 
   constructor(kept = new KeptDescriptors(), inventory?: SocketInventory) {
     this.kept = kept
@@ -73,7 +65,7 @@ export class Sockets {
     const opened: string[] = []
     try {
       for (const model of models) {
-        this.names.set(model.core.name, openName(model, this.kept, this.inventory, servedBefore(model.core.name)))
+        this.names.set(model.core.name, this.openName(model, servedBefore(model.core.name)))
         opened.push(model.core.name)
         this.tellOpened(model.core.name)
       }
@@ -82,6 +74,13 @@ export class Sockets {
       throw error
     }
     this.takeStock()
+  }
+
+  private openName(model: NameModel, servedBefore: boolean): Owned {
+    const { kept, inventory } = this
+    const opened = openSockets(model, { kept, inventory, servedBefore })
+    for (const socket of opened.taken) this.taken.add(socket)
+    return ownedOf(model, opened.sockets)
   }
 
   /** Before anybody gets one of them. */
@@ -108,6 +107,16 @@ export class Sockets {
     const owned = this.names.get(name)
     if (owned === undefined) return { fds: [], cookies: new BigUint64Array() }
     return { fds: owned.sockets.map((socket) => socket.fd.fd), cookies: owned.cookies }
+  }
+
+  /** Of which addresses there was a socket already, and which had to be bound. */
+  origins(name: string): { bound: string[]; taken: string[] } {
+    const sockets = this.names.get(name)?.sockets ?? []
+    const addresses = (taken: boolean) =>
+      sockets
+        .filter((socket) => !socket.unbound && this.taken.has(socket) === taken)
+        .map(({ address }) => formatAddress(address))
+    return { bound: addresses(false), taken: addresses(true) }
   }
 
   inodes(name: string): number[] {
@@ -219,44 +228,6 @@ export class Sockets {
 
 const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
-function openName(
-  model: NameModel,
-  kept: KeptDescriptors,
-  inventory: SocketInventory | undefined,
-  before: boolean,
-): Owned {
-  const sockets: BoundSocket[] = []
-  try {
-    for (const [index, address] of model.addresses.entries()) {
-      const key = socketKey(model.core.name, index)
-      const socket =
-        adoptKept(kept, model, index, address) ??
-        inventory?.recover(model.core.name, address.type, ({ fd }) =>
-          adoptSocket(fd, address, optionsFor(model, address), model.backlog),
-        ) ??
-        bindOrStand(model, address, before || inventory?.had(model.core.name, address) === true)
-      sockets.push(socket)
-      keep(kept, key, socket)
-    }
-  } catch (error) {
-    for (const [index, socket] of sockets.entries()) {
-      unkeep(kept, socketKey(model.core.name, index))
-      socket.close()
-    }
-    throw new Error(`[sockets.${model.core.name}]: ${(error as Error).message}`, { cause: error })
-  }
-  return ownedOf(model, sockets)
-}
-
-function bindOrStand(model: NameModel, address: Address, servedBefore: boolean): BoundSocket {
-  try {
-    return openSocket(address, optionsFor(model, address), model.backlog)
-  } catch (error) {
-    if (!servedBefore || !(error instanceof AddressInUse)) throw error
-    return unboundSocket(address)
-  }
-}
-
 function ownedOf(model: NameModel, sockets: readonly BoundSocket[]): Owned {
   const cookies = BigUint64Array.from(sockets, ({ cookie }) => BigInt(`0x${cookie}`))
   return { model, sockets, descriptions: describe(model, sockets), cookies }
@@ -273,17 +244,4 @@ function describe({ backlog }: NameModel, sockets: readonly BoundSocket[]): Sock
     backlog,
     cookie,
   }))
-}
-
-function keep(kept: KeptDescriptors, key: string, { fd, anchor, unbound }: BoundSocket): void {
-  if (unbound) return unkeep(kept, key)
-  const { store } = kept
-  store.put(key, [fd.fd])
-  if (anchor !== undefined) store.put(anchorKey(key), [anchor.fd])
-  else store.delete(anchorKey(key))
-}
-
-function unkeep({ store }: KeptDescriptors, key: string): void {
-  store.delete(key)
-  store.delete(anchorKey(key))
 }

@@ -4,6 +4,7 @@
 import { ownLiveLease } from '../core/own-lease.ts'
 import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
+import { quote } from '../protocol/quote.ts'
 import { didYouMean } from '../protocol/suggest.ts'
 import { VERSION } from '../protocol/version.ts'
 import { formatFault } from './config/fault.ts'
@@ -175,7 +176,7 @@ function holders(broker: Host, session: Session, id: number, asked: Requests['ho
   const { names } = broker.registry
   if (name !== undefined && !names.has(name)) {
     const remedy = didYouMean(name, names.keys(), '`fd-broker list` shows those there are')
-    return session.refuse(id, 'NOT_FOUND', `there is no name ${name}${remedy}`)
+    return session.refuse(id, 'NOT_FOUND', `there is no name ${quote(name)}${remedy}`)
   }
   const answer = async () => session.answerInSlices(id, { holders: await holderViews(broker, asked) }, 'holders')
   broker.later(session, id, answer())

@@ -33,7 +33,7 @@ export interface Dropped {
   kept: Capability[]
   /** Wanted, but this process did not have them to keep. */
   missing: Capability[]
-  /** The bounding set could not be cut (no CAP_SETPCAP): it is as it was. */
+  /** The bounding set could not be emptied (no CAP_SETPCAP): it is as it was. */
   boundingSetKept: boolean
 }
 
@@ -56,7 +56,7 @@ export function becomeUser(login: Login, wanted: readonly Capability[]): Dropped
   return {
     kept,
     missing: wanted.filter((name) => !kept.includes(name)),
-    boundingSetKept: threads.some((status) => setOf(status, 'CapBnd') & ~keep),
+    boundingSetKept: threads.some((status) => setOf(status, 'CapBnd') !== 0n),
   }
 }
 

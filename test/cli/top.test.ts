@@ -1,6 +1,6 @@
 // `fd-broker top` in a real terminal (a pty), against a real broker.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -196,6 +196,12 @@ describe('without a terminal', () => {
     expect(stdout.match(/^NAME +ADDRESS.*STATE$/gm)).toHaveLength(3)
     expect(stdout.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/gm)).toHaveLength(3)
     expect(stdout).not.toContain('\u001b')
+  })
+
+  it('says its interval in the unit that it takes', async () => {
+    expect(execFileSync(process.execPath, [CLI, 'top', '--help'], { encoding: 'utf8' })).toMatch(
+      /--interval <seconds> .*\(default: 1\)/,
+    )
   })
 
   it('prints one JSON object a line with --json', async () => {

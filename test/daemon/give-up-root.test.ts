@@ -75,8 +75,8 @@ describe.runIf(IS_ROOT)('a broker of root with user = "nobody" (needs root)', ()
       expect(field(status, 'Uid').split('\t')).toEqual(Array(4).fill(String(NOBODY)))
       expect(field(status, 'Gid').split('\t')).toEqual(Array(4).fill(String(NOBODY)))
       expect(field(status, 'Groups').trim()).toBe(String(NOBODY))
-      for (const name of ['CapPrm', 'CapEff', 'CapBnd']) expect([name, field(status, name)]).toEqual([name, set])
-      for (const name of ['CapInh', 'CapAmb']) expect(BigInt(`0x${field(status, name)}`)).toBe(0n)
+      for (const name of ['CapPrm', 'CapEff']) expect([name, field(status, name)]).toEqual([name, set])
+      for (const name of ['CapInh', 'CapAmb', 'CapBnd']) expect(BigInt(`0x${field(status, name)}`)).toBe(0n)
       expect(field(status, 'NoNewPrivs')).toBe('1')
     }
     const said = daemon.logs().find(({ msg }) => msg === 'root given up')!
@@ -84,6 +84,18 @@ describe.runIf(IS_ROOT)('a broker of root with user = "nobody" (needs root)', ()
     expect(
       Object.keys(said['capabilities'] as object).reduce((sum, name) => sum | (1n << BigInt(NUMBERS[name]!)), 0n),
     ).toBe(BigInt(`0x${set}`))
+    expect(await daemon.stop()).toBe(0)
+  })
+
+  it('makes its state_dir, which is that user’s', async () => {
+    const sockets = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nguard = false\nallow = []'
+    const directory = temporaryDirectory()
+    const state = join(directory, 'lib', 'state')
+    const broker = `user = "nobody"\nstate_dir = "${state}"`
+    const daemon = await startDaemon({ sockets, broker, directory })
+    expect([statSync(join(directory, 'lib')).uid, statSync(state).uid]).toEqual([NOBODY, NOBODY])
+    expect(statSync(join(state, 'control.sock.sockets')).mode & 0o777).toBe(0o600)
+    expect(daemon.stderr()).not.toContain('state_dir')
     expect(await daemon.stop()).toBe(0)
   })
 

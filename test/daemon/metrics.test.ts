@@ -92,6 +92,7 @@ describe('metrics', () => {
     })
     expect((await fetchFrom({ socketPath, path: '/' })).status).toBe(404)
     expect((await fetchFrom({ socketPath, method: 'POST' })).status).toBe(405)
+    expect(await fetchFrom({ socketPath, method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
     await stopCleanly(daemon)
   })
 

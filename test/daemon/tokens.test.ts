@@ -94,6 +94,7 @@ describe('a rule with token:', () => {
     chmodSync(file, 0o600)
     expect(() => exec(['--token-file', file])).toThrow(/must hold one secret/)
     expect(() => exec(['--token-file', '/nowhere'])).toThrow(/ENOENT/)
+    expect(() => exec(['--token-file', file])).toThrow(expect.objectContaining({ status: 100 }) as Error)
     await stopCleanly(daemon)
   })
 

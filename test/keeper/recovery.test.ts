@@ -4,6 +4,7 @@ import { Asker } from '../support/asker.ts'
 import { stopCleanly, until } from '../support/daemon.ts'
 import { brokerPid, killBroker, socketsOf, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
+import { figureOf, scrape } from '../support/metrics.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { askSteadily } from '../support/steady-client.ts'
 import { startSteadyWorker } from '../support/steady-worker.ts'
@@ -24,7 +25,7 @@ const portOf = (address: string) => Number(/:(\d+)$/.exec(address)![1])
 it('kill -9 of the broker, five times: the same sockets each time, and no client is refused', {
   timeout: 60_000,
 }, async () => {
-  const daemon = await startKept({ sockets: SOCKETS })
+  const daemon = await startKept({ sockets: SOCKETS, broker: 'metrics = "unix://{dir}/metrics.sock"' })
   const web = await socketsOf(daemon, 'web')
   const dns = await socketsOf(daemon, 'dns')
   await startSteadyWorker(daemon.control, 'web')
@@ -38,6 +39,10 @@ it('kill -9 of the broker, five times: the same sockets each time, and no client
   expect(attempts.length).toBeGreaterThan(20)
   expect(attempts.filter(({ error }) => error !== undefined)).toEqual([])
   expect(daemon.logs().filter(({ by }) => by === 'signal 9').length).toBe(5)
+  expect(figureOf(await scrape(daemon), 'fd_broker_restarts_total')).toBe(5)
+  const said = (what: string) => daemon.logs().filter(({ msg, name }) => msg === what && name === 'web')
+  expect(said('bound')).toHaveLength(1)
+  expect(said('taken over').map(({ sockets }) => sockets)).toEqual(Array(5).fill(web.map(({ address }) => address)))
   await stopCleanly(daemon)
 })
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { Broker } from '../../client/index.ts'
+import { counted } from '../../protocol/counted.ts'
 import type { LeaseView } from '../../protocol/messages.ts'
 import type { Env } from '../env.ts'
 import { parseSeconds } from '../parse.ts'
@@ -33,7 +34,7 @@ export function addDrain(program: Command, env: Env): Command {
     })
     if (json) return printJson(env, { ...target, ...left })
     const count = left.drained.length
-    const holders = `${count} holder${count === 1 ? '' : 's'}`
+    const holders = counted(count, 'holder')
     env.stdout.write(wait ? `${argument}: ${holders} drained and gone\n` : `${argument}: ${holders} asked to drain\n`)
   }
 }

@@ -21,7 +21,7 @@ export function addPause(program: Command, env: Env): Command {
 
 const HELP = `
 The socket stays open: with --drain, connections wait in the kernel's queue, as many as the backlog holds
-(LIMIT in \`fd-broker list\`); beyond it SYNs are dropped, and clients try again for a while. Pausing twice succeeds.
+(the second figure of QUEUE in \`fd-broker list\`); beyond it SYNs are dropped, and clients try again for a while. Pausing twice succeeds.
 
 Examples:
   fd-broker pause web

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { NameView } from '../../protocol/messages.ts'
 import { printableJson } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
@@ -20,7 +20,7 @@ const INTERVAL_MIN = 100
 
 export function addTop(program: Command, env: Env): Command {
   const command = readerCommand('top', 'watch names, queues, holders and events in a full-screen view')
-    .option('--interval <seconds>', 'between two looks', parseInterval, INTERVAL)
+    .addOption(new Option('--interval <seconds>', 'between two looks').argParser(parseInterval).default(INTERVAL, '1'))
     .option('--count <n>', 'print the table so many times instead, and end', parseCount)
   return program.addCommand(command).commands.at(-1)!.addHelpText('after', HELP).action(action)
 

@@ -49,6 +49,10 @@ it('a host where all is well has nothing but ok', () => {
   )
 })
 
+it('what there is once is named in the singular', () => {
+  expect(examine(GOOD).find(({ check }) => check === 'config')!.finding).toMatch(/: 1 name, 1 socket$/)
+})
+
 describe('found, with what to do:', () => {
   const absent = { is: 'absent', path: '/x' } as const
   it.each<[string, Partial<Facts>, string, string, RegExp, RegExp]>([
@@ -57,8 +61,8 @@ describe('found, with what to do:', () => {
     ['no SO_PASSRIGHTS', { passRights: false }, 'SO_PASSRIGHTS', 'note', /off the main thread/, /6\.16/],
     ['no pidfs', { pidfs: false }, 'pidfs', 'note', /pid and start time/, /6\.9/],
     ['a small somaxconn', { somaxconn: 128 }, 'somaxconn', 'warning', /backlog of web is cut to 128/, /somaxconn=4096/],
-    ['few files', { openFiles: 300 }, 'open files', 'warning', /room for 1 sockets and 116 workers/, /LimitNOFILE/],
-    ['too few files', { openFiles: 60 }, 'open files', 'problem', /too few for 1 sockets/, /LimitNOFILE/],
+    ['few files', { openFiles: 300 }, 'open files', 'warning', /room for 1 socket and 116 workers/, /LimitNOFILE/],
+    ['too few files', { openFiles: 60 }, 'open files', 'problem', /too few for 1 socket$/, /LimitNOFILE/],
     [
       'no right to low ports',
       { capabilities: ALL & ~(1n << 10n) },

@@ -1,6 +1,7 @@
 // Limits, capabilities and paths.
 
 import { capabilityNeeds } from '../../daemon/config/capabilities.ts'
+import { counted } from '../../protocol/counted.ts'
 import type { Facts, PathFacts } from './facts.ts'
 import { goodConfig } from './facts.ts'
 import { type Finding, finding } from './finding.ts'
@@ -33,13 +34,13 @@ const openFiles: Check = (facts) => {
   const left = openFiles - OWN_FILES - sockets * FILES_PER_SOCKET
   const workers = Math.max(0, Math.floor(left / FILES_PER_WORKER))
   const remedy = 'raise it: LimitNOFILE= of the unit, or ulimit -H -n'
-  const says = `${subject} may open ${openFiles} files: room for ${sockets} sockets and ${workers} workers`
+  const says = `${subject} may open ${openFiles} files: room for ${counted(sockets, 'socket')} and ${counted(workers, 'worker')}`
   if (left <= 0)
     return [
       finding(
         'open files',
         'problem',
-        `${subject} may open ${openFiles} files: too few for ${sockets} sockets`,
+        `${subject} may open ${openFiles} files: too few for ${counted(sockets, 'socket')}`,
         remedy,
       ),
     ]
@@ -79,7 +80,9 @@ const configFile: Check = ({ config, configFile }) => {
     )
   }
   const sockets = [...config.names.values()].reduce((sum, { addresses }) => sum + addresses.length, 0)
-  return [finding('config', 'ok', `${configFile}: ${config.names.size} names, ${sockets} sockets`)]
+  return [
+    finding('config', 'ok', `${configFile}: ${counted(config.names.size, 'name')}, ${counted(sockets, 'socket')}`),
+  ]
 }
 
 const WRITABLE_BY_OTHERS = 0o022

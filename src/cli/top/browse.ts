@@ -1,5 +1,6 @@
 // All names, the generations that are on their way, and what happens.
 
+import { counted } from '../../protocol/counted.ts'
 import { type Body, clock, eventHeight, eventLines, rule, scroll } from './body.ts'
 import { tableLines } from './columns.ts'
 import { generationLine, generationsOf } from './generations.ts'
@@ -47,8 +48,6 @@ function emptyText({ names, filter }: TopState): string {
   return names.length === 0 ? 'no names yet' : `no name, address or state has “${safe(filter)}”: Esc clears the filter`
 }
 
-const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`
-
 function titleOf(state: TopState, shown: number, look: Look): Line {
   const { names, filter, sort, now } = state
   const sum = (figure: (view: (typeof names)[number]) => number) =>
@@ -56,11 +55,11 @@ function titleOf(state: TopState, shown: number, look: Look): Line {
   const ready = sum(({ holders }) => holders.ready)
   const all = ready + sum(({ holders: { granted, draining } }) => granted + draining)
   const facts = [
-    filter === '' ? plural(names.length, 'name') : `${shown} of ${plural(names.length, 'name')}`,
+    filter === '' ? counted(names.length, 'name') : `${shown} of ${counted(names.length, 'name')}`,
     `sort: ${sort}`,
     `${ready}/${all} ready`,
     `${sum(({ waiting }) => waiting)} waiting`,
-    plural(sum(dropsOf), 'drop'),
+    counted(sum(dropsOf), 'drop'),
     ...(filter === '' ? [] : [`filter: ${safe(filter)}`]),
   ]
   return [span(` fd-broker  ${clock(now)}  ${facts.join(` ${glyphs(look).dot} `)}`)]

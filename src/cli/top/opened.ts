@@ -1,5 +1,6 @@
 // One name: its sockets, its generations, who holds it, and what happens to it.
 
+import { counted } from '../../protocol/counted.ts'
 import type { HolderView, NameView, SocketFigures } from '../../protocol/messages.ts'
 import { formatDuration } from '../table.ts'
 import { type Body, clock, eventHeight, eventLines, rule, scroll } from './body.ts'
@@ -49,7 +50,7 @@ function titleOf(
   const facts = [
     mode,
     waitingFor.length > 0 ? `${state} (pid ${waitingFor.join(', ')} leaves first)` : state,
-    `${holders} holder${holders === 1 ? '' : 's'}`,
+    counted(holders, 'holder'),
     ...(waiting > 0 ? [`${waiting} waiting`] : []),
   ]
   return [span(` fd-broker  ${clock(now)}  ${name} ${glyphs(look).dot} ${facts.join(` ${glyphs(look).dot} `)}`)]

@@ -31,7 +31,7 @@ export const BROKER_KEYS = {
   state_dir: optional(path(DIRECTORY_PATH_MAX, 'files below it need room within PATH_MAX'), {
     default: 'the directory of `control`',
     example: '"/var/lib/fd-broker"',
-    doc: 'where the broker lists its sockets (`CONTROL.sockets`), to know them again in its workers should the keeper die with it',
+    doc: 'where the broker, which makes the directory, lists its sockets (`CONTROL.sockets`), to know them again in its workers should the keeper die with it',
   }),
   hello_timeout: key(duration(atLeast1ms), {
     default: '"5s"',

@@ -1,3 +1,4 @@
+import { counted } from '../../protocol/counted.ts'
 import { type ConfigEnv, unprivilegedPort } from './config-env.ts'
 import { explainPrivileges } from './explain.ts'
 import { formatFaults } from './fault.ts'
@@ -17,5 +18,3 @@ function summary({ names }: Config): string {
   const sockets = [...names.values()].reduce((sum, name) => sum + name.addresses.length, 0)
   return `${counted(names.size, 'name')}, ${counted(sockets, 'socket')}`
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -15,6 +15,8 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CONNECTIONS_MOST = 16
 const PATIENCE_MS = 5000
 const BACKLOG = 16
+/** Of HEAD's answer Node.js sends no body. */
+const METHODS = ['GET', 'HEAD']
 const METRICS_KEY = '.metrics'
 
 export class MetricsServer {
@@ -63,7 +65,8 @@ export class MetricsServer {
       const refuse = (status: number, text: string, headers = {}) =>
         response.writeHead(status, { 'Content-Type': 'text/plain', ...headers }).end(`${text}\n`)
       if (path !== '/metrics') return refuse(404, 'the metrics are at /metrics')
-      if (request.method !== 'GET') return refuse(405, 'GET is all that is answered', { Allow: 'GET' })
+      if (!METHODS.includes(request.method!))
+        return refuse(405, 'GET is all that is answered', { Allow: METHODS.join(', ') })
       try {
         const text = await this.collector.collect()
         response.writeHead(200, { 'Content-Type': CONTENT_TYPE, 'Cache-Control': 'no-store' }).end(text)
