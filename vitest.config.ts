@@ -1,13 +1,35 @@
 import { defineConfig } from 'vitest/config'
 
+/** They use the ports that the documents name, all processors, or count what fails while a machine is busy with nothing else. */
+const alone = [
+  'test/*.test.ts',
+  'test/{examples,handover,package,soak}/**/*.test.ts',
+  'test/client/serve-race.test.ts',
+  'test/daemon/handover.test.ts',
+]
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    setupFiles: ['test/support/every-test.ts'],
-    // Tests count descriptors, processes and paths: a process for each file, and one file after another.
+    // Tests count descriptors, processes and paths: a process for each file.
     pool: 'forks',
-    fileParallelism: false,
+    setupFiles: ['test/support/every-test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'two at a time',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: alone,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, maxWorkers: 1, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 })
