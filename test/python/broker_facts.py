@@ -107,8 +107,9 @@ class Facts(Probe):
         with self.connect() as broker:
             features = broker.hello()["features"]
             for verb in OPTIONAL:
+                # Rights are looked at first: whom an admin's verb is denied need not know whether it is there.
                 if verb not in features:
-                    self.refused(broker, ["UNSUPPORTED"], verb, **ARGUMENTS.get(verb, {}))
+                    self.refused(broker, ["UNSUPPORTED", "DENIED"], verb, **ARGUMENTS.get(verb, {}))
             if "bind-process" not in features:
                 self.refused(broker, ["UNSUPPORTED"], "acquire", name=self.name, bind="process")
 
