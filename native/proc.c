@@ -68,6 +68,8 @@ int proc_set_nonblock(int fd, int on)
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0)
     return -errno;
+  if (on == ((flags & O_NONBLOCK) != 0))
+    return 0;
   return result(fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK));
 }
 

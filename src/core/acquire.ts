@@ -77,5 +77,6 @@ function createLease(turn: Turn, name: Name, asked: AcquireEvent): Lease {
     generation: undefined,
     serving: false,
     held: [],
+    changed: false,
   }
 }

@@ -3,7 +3,7 @@
 import { createName, drain } from './generations.ts'
 import { fire } from './lease-life.ts'
 import { leasesOf, type Name } from './registry.ts'
-import { noteName, startTimer, stopTimer, type Turn } from './turn.ts'
+import { noteName, startTimer, stopTimer, type Turn, touch } from './turn.ts'
 import type { CoreEvent, NameConfig } from './types.ts'
 
 export function configure(turn: Turn, { names: configs }: Extract<CoreEvent, { type: 'configure' }>): void {
@@ -30,7 +30,7 @@ function remove(turn: Turn, name: Name): void {
   noteName(turn, name)
   for (const lease of leasesOf(name)) drain(turn, lease, 'removed')
   startTimer(turn, `removed/${name.config.name}`, turn.now + name.config.drainTimeout)
-  turn.touched.add(name)
+  touch(turn, name)
 }
 
 /** The drain deadline of a removed name passed: what is left is taken away, so that its sockets can be closed. */
@@ -48,7 +48,7 @@ function change(turn: Turn, name: Name, config: NameConfig): void {
   name.config = config
   noteName(turn, name)
   if (narrowed) keepOne(turn, name)
-  turn.touched.add(name)
+  touch(turn, name)
 }
 
 /** Shared became exclusive: one lease of the current generation goes on, preferably a ready one; the others drain. */

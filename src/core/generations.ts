@@ -2,7 +2,7 @@
 
 import { fire } from './lease-life.ts'
 import type { Generation, Lease, Name, Registry } from './registry.ts'
-import { noteName, publish, startTimer, stopTimer, type Turn } from './turn.ts'
+import { noteName, publish, startTimer, stopTimer, type Turn, touch } from './turn.ts'
 import type { DrainReason, NameConfig } from './types.ts'
 
 /** Superseded labels of a name that are remembered, so that an old release cannot roll the new one back. */
@@ -36,6 +36,8 @@ export function createName(registry: Registry, config: NameConfig): Name {
     removed: false,
     draining: 0,
     nextLabel: 2,
+    touched: false,
+    changed: false,
   }
 }
 
@@ -151,7 +153,7 @@ function rollBack(turn: Turn, name: Name, generation: Generation, reason: 'empty
   const { label, lastEnd } = generation
   publish(turn, 'rollback', name, { generation: label, reason, ...(reason === 'empty' && { ended: lastEnd }) })
   for (const lease of [...generation.leases]) drain(turn, lease, 'rollback')
-  turn.touched.add(name)
+  touch(turn, name)
 }
 
 export function drain(turn: Turn, lease: Lease, reason: DrainReason, timeout = lease.name.config.drainTimeout): void {

@@ -52,7 +52,7 @@ export const ACTIONS: Record<LeaseAction, Action> = {
   answerGrant(turn, lease) {
     const { connection, request, label } = lease.asked
     turn.effects.push({ type: 'grant', ...termsOf(lease, { connection, request }, lease.name.config.readyTimeout) })
-    publishLease(turn, 'granted', lease, label === undefined ? {} : { label })
+    publishLease(turn, 'granted', lease, label === undefined ? undefined : { label })
   },
 
   startReadyClock(turn, lease) {

@@ -3,7 +3,7 @@
 import { ACTIONS, type Cause } from './lease-actions.ts'
 import { LEASE_TABLE, type LeaseEvent } from './lease-table.ts'
 import type { Lease } from './registry.ts'
-import type { Turn } from './turn.ts'
+import { noteLease, type Turn, touch } from './turn.ts'
 import type { LeaseState } from './types.ts'
 
 export function fire(turn: Turn, lease: Lease, event: LeaseEvent, cause: Cause = {}): void {
@@ -11,9 +11,9 @@ export function fire(turn: Turn, lease: Lease, event: LeaseEvent, cause: Cause =
   if (row.end) lease.ended = row.end
   if (row.next !== lease.state) enter(turn, lease, row.next)
   for (const action of row.do) ACTIONS[action](turn, lease, cause)
-  turn.touched.add(lease.name)
+  touch(turn, lease.name)
   // A watchdog is fed often, and a restart starts it anew.
-  if (lease.id > 0 && event !== 'ping') turn.registry.changes.leases.add(lease)
+  if (lease.id > 0 && event !== 'ping') noteLease(turn, lease)
 }
 
 function enter(turn: Turn, lease: Lease, next: LeaseState): void {

@@ -54,7 +54,7 @@ const IGNORED: Record<LeaseState, readonly LeaseEvent[]> = {
 
 function send(world: World, lease: Lease, event: LeaseEvent): Turn {
   const context = { now: world.now, allows: () => true }
-  const turn: Turn = { registry: world.registry, context, now: world.now, effects: [], touched: new Set() }
+  const turn: Turn = { registry: world.registry, context, now: world.now, effects: [], touched: [] }
   fire(turn, lease, event, { reason: 'admin', deadline: world.now, text: 'busy', holder: holder(9) })
   return turn
 }

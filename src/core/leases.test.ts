@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { holder, World } from '../../test/core/world.ts'
+import { ENDED_REMEMBERED } from './ended-leases.ts'
 import { deniedMessage } from './messages.ts'
-import { ENDED_REMEMBERED } from './registry.ts'
 
 describe('a grant', () => {
   it('is made at once when there is room, and says within which time to be ready', () => {

@@ -1,5 +1,6 @@
 // The data of the core. Maps and sets only, so that a grant costs the same with one lease and with a million.
 
+import { EndedLeases } from './ended-leases.ts'
 import type {
   AcquireEvent,
   Ask,
@@ -12,9 +13,6 @@ import type {
   ProcessKey,
   Signal,
 } from './types.ts'
-
-/** Ended leases that are remembered, so that their owners learn why they ended. */
-export const ENDED_REMEMBERED = 4096
 
 export interface Generation {
   /** Registry-wide, growing: a higher one is younger. */
@@ -48,6 +46,10 @@ export interface Name {
   removed: boolean
   draining: number
   nextLabel: number
+  /** Among what the current step touched. */
+  touched: boolean
+  /** Among the changes of the current step. */
+  changed: boolean
 }
 
 export interface Lease {
@@ -75,6 +77,8 @@ export interface Lease {
   draining?: { reason: DrainReason; deadline: number; enforced: boolean }
   ended?: EndReason
   status?: string
+  /** Among the changes of the current step. */
+  changed: boolean
 }
 
 /** The signals still due to a process that did not go in time; kept beyond the end of a lease that was taken away. */
@@ -84,21 +88,21 @@ export interface Pursuit {
   readonly signals: Signal[]
 }
 
-/** What the current step has changed of what a restart must not forget. */
+/** What the current step has changed of what a restart must not forget: each of them once. */
 export interface Changes {
-  readonly leases: Set<Lease>
-  readonly names: Set<Name>
+  readonly leases: Lease[]
+  readonly names: Name[]
   /** By lease. */
   readonly pursuits: Set<number>
   /** Ended leases that are not remembered any more. */
-  readonly forgotten: Set<number>
+  readonly forgotten: number[]
 }
 
 export interface Registry {
   readonly names: Map<string, Name>
   readonly leases: Map<number, Lease>
   readonly waiting: Map<number, Lease>
-  readonly ended: Map<number, Lease>
+  readonly ended: EndedLeases<Lease>
   readonly byConnection: Map<ConnectionId, Set<Lease>>
   readonly byProcess: Map<ProcessKey, Set<Lease>>
   readonly byGeneration: Map<number, Name>
@@ -118,13 +122,13 @@ export function createRegistry(nextLease = 1): Registry {
     names: new Map(),
     leases: new Map(),
     waiting: new Map(),
-    ended: new Map(),
+    ended: new EndedLeases(),
     byConnection: new Map(),
     byProcess: new Map(),
     byGeneration: new Map(),
     pursuits: new Map(),
     timers: new Map(),
-    changes: { leases: new Set(), names: new Set(), pursuits: new Set(), forgotten: new Set() },
+    changes: { leases: [], names: [], pursuits: new Set(), forgotten: [] },
     nextLease,
     nextTicket: 1,
     nextGeneration: 1,
@@ -143,14 +147,9 @@ export function detach<K>(index: Map<K, Set<Lease>>, key: K, lease: Lease): void
   if (set?.delete(lease) && set.size === 0) index.delete(key)
 }
 
-export function rememberEnded(registry: Registry, lease: Lease): void {
-  registry.ended.set(lease.id, lease)
-  if (registry.ended.size <= ENDED_REMEMBERED) return
-  for (const oldest of registry.ended.keys()) {
-    registry.ended.delete(oldest)
-    registry.changes.forgotten.add(oldest)
-    return
-  }
+export function rememberEnded({ ended, changes }: Registry, lease: Lease): void {
+  const forgotten = ended.add(lease)
+  if (forgotten !== undefined) changes.forgotten.push(forgotten)
 }
 
 /** All leases of a name that are granted and not ended. */

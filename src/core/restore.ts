@@ -68,6 +68,8 @@ function restoreName(
     removed: record.removedAt !== undefined,
     draining: 0,
     nextLabel: record.nextLabel,
+    touched: false,
+    changed: false,
   }
   registry.names.set(record.config.name, name)
   for (const { seq } of name.pending) registry.byGeneration.set(seq, name)
@@ -89,7 +91,7 @@ function restoreLease(
   const lease = leaseOf(registry, id, record, generations, options)
   if (!lease) return
   if (lease.state === 'ended') {
-    registry.ended.set(id, lease)
+    registry.ended.add(lease)
     return
   }
   const { name, asked, holder, generation, state } = lease
@@ -120,6 +122,7 @@ function leaseOf(
   return {
     id,
     ticket: 0,
+    changed: false,
     name,
     asked: {
       type: 'acquire',

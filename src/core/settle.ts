@@ -5,7 +5,7 @@ import { admitWaiter, type Verdict } from './admission.ts'
 import { openGeneration, promoteReady, rollBackEmpty } from './generations.ts'
 import { fire } from './lease-life.ts'
 import { detach, hasHolder, type Lease, leasesOf, type Name } from './registry.ts'
-import { noteName, publish, reply, stopTimer, type Turn } from './turn.ts'
+import { noteLease, noteName, publish, reply, stopTimer, type Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
 import { headsOf } from './waiting.ts'
 import { feedWatchdog } from './watchdog.ts'
@@ -67,7 +67,7 @@ function answerReady(turn: Turn, name: Name): boolean {
 
 function mayServe(turn: Turn, lease: Lease): void {
   lease.serving = true
-  turn.registry.changes.leases.add(lease)
+  noteLease(turn, lease)
   lease.generation!.serving++
   feedWatchdog(turn, lease)
 }

@@ -93,28 +93,29 @@ function leaseRecord({ timers }: Registry, lease: Lease): LeaseRecord | null {
   const aliveAt = timers.get(`alive/${lease.id}`)
   const drainAt = timers.get(`drain/${lease.id}`)
   const watchdogAt = timers.get(`watchdog/${lease.id}`)
-  return {
+  const record: LeaseRecord = {
     name: asked.name,
     generation: generation!.seq,
     state,
     since,
     holder: holderRecord(lease.holder),
     connection,
-    ...(bind === 'process' && { bind }),
-    ...(!open && { open }),
-    ...(unclaimed && { unclaimed }),
-    ...(serving && { serving }),
-    ...(label !== undefined && { label }),
-    ...(drainSignal !== undefined && { drainSignal }),
-    ...(readyAfter !== undefined && { readyAfter }),
-    ...(draining && { draining: { ...draining } }),
-    ...(ended !== undefined && { ended }),
-    ...(status !== undefined && { status }),
-    ...(readyAt !== undefined && { readyAt }),
-    ...(aliveAt !== undefined && { aliveAt }),
-    ...(drainAt !== undefined && { drainAt }),
-    ...(watchdogAt !== undefined && { watchdogAt }),
   }
+  if (bind === 'process') record.bind = bind
+  if (!open) record.open = open
+  if (unclaimed) record.unclaimed = unclaimed
+  if (serving) record.serving = serving
+  if (label !== undefined) record.label = label
+  if (drainSignal !== undefined) record.drainSignal = drainSignal
+  if (readyAfter !== undefined) record.readyAfter = readyAfter
+  if (draining) record.draining = { ...draining }
+  if (ended !== undefined) record.ended = ended
+  if (status !== undefined) record.status = status
+  if (readyAt !== undefined) record.readyAt = readyAt
+  if (aliveAt !== undefined) record.aliveAt = aliveAt
+  if (drainAt !== undefined) record.drainAt = drainAt
+  if (watchdogAt !== undefined) record.watchdogAt = watchdogAt
+  return record
 }
 
 function nameRecord({ timers }: Registry, name: Name): NameRecord {

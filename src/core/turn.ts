@@ -9,8 +9,8 @@ export interface Turn {
   readonly context: Context
   readonly now: number
   readonly effects: Effect[]
-  /** Names where room, quorum or a hand-over may have changed: they are settled before the turn ends. */
-  readonly touched: Set<Name>
+  /** Names where room, quorum or a hand-over may have changed, each once: they are settled before the turn ends. */
+  readonly touched: Name[]
 }
 
 export function startTimer(turn: Turn, key: string, at: number): void {
@@ -22,9 +22,24 @@ export function stopTimer(turn: Turn, key: string): void {
   if (turn.registry.timers.delete(key)) turn.effects.push({ type: 'stop-timer', key })
 }
 
+export function touch({ touched }: Turn, name: Name): void {
+  if (name.touched) return
+  name.touched = true
+  touched.push(name)
+}
+
 /** A restart must not forget what changed of this name. */
 export function noteName({ registry }: Turn, name: Name): void {
-  registry.changes.names.add(name)
+  if (name.changed) return
+  name.changed = true
+  registry.changes.names.push(name)
+}
+
+/** A restart must not forget what changed of this lease. */
+export function noteLease({ registry }: Turn, lease: Lease): void {
+  if (lease.changed) return
+  lease.changed = true
+  registry.changes.leases.push(lease)
 }
 
 export function reply(turn: Turn, ask: Ask, body: Record<string, unknown>): void {
@@ -51,7 +66,7 @@ export function publish(
   turn: Turn,
   event: PublishedEvent['event'],
   name: Name,
-  details: Record<string, unknown> = {},
+  details?: Record<string, unknown>,
 ): void {
   turn.effects.push({ type: 'publish', event: { event, at: turn.now, name: name.config.name, ...details } })
 }
@@ -60,11 +75,12 @@ export function publishLease(
   turn: Turn,
   event: PublishedEvent['event'],
   lease: Lease,
-  details: Record<string, unknown> = {},
+  details?: Record<string, unknown>,
 ): void {
-  const { pid, uid, user } = lease.holder
-  const generation = lease.generation?.label
-  publish(turn, event, lease.name, { lease: lease.id, generation, pid, uid, user, ...details })
+  const { id, holder, generation, name } = lease
+  const { pid, uid, user } = holder
+  const told = { event, at: turn.now, name: name.config.name, lease: id, generation: generation?.label, pid, uid, user }
+  turn.effects.push({ type: 'publish', event: details === undefined ? told : { ...told, ...details } })
 }
 
 export function signal(turn: Turn, lease: Lease, name: Signal): void {

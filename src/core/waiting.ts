@@ -1,7 +1,7 @@
 // The waiting line of a name. Waiters that want the same thing share a lane, so that one look at its head is enough.
 
 import type { Lease, Name } from './registry.ts'
-import { startTimer, stopTimer, type Turn } from './turn.ts'
+import { startTimer, stopTimer, type Turn, touch } from './turn.ts'
 
 function laneOf({ asked }: Lease): string {
   return `${asked.takeover ? 'takeover' : 'join'} ${asked.ready} ${asked.generation ?? ''}`
@@ -13,7 +13,7 @@ export function joinLine(turn: Turn, lease: Lease): void {
   if (lane) lane.add(lease)
   else lanes.set(laneOf(lease), new Set([lease]))
   turn.registry.waiting.set(lease.ticket, lease)
-  turn.touched.add(lease.name)
+  touch(turn, lease.name)
   if (lease.asked.wait > 0) startTimer(turn, `wait/${lease.ticket}`, turn.now + lease.asked.wait)
 }
 

@@ -3,7 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import { recordsOf } from '../core/state.ts'
 import { step } from '../core/step.ts'
-import type { ConnectionId, CoreEvent, Effect, HolderInfo } from '../core/types.ts'
+import type { ConnectionId, Context, CoreEvent, Effect, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { OwnedFd } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
@@ -13,7 +13,7 @@ import type { History, Occurrence } from './history.ts'
 import type { Counters, Host, Introduction } from './host.ts'
 import { identify } from './identify.ts'
 import { Journal } from './journal.ts'
-import { type Judgement, judgementOf } from './judgement.ts'
+import { judgementOf } from './judgement.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { NameCounters } from './name-counters.ts'
@@ -68,7 +68,7 @@ export class Broker implements SessionHost, Host {
   readonly log: Log
   private readonly effects = new Effects(this)
   private readonly refusals = new Refusals(this)
-  private readonly judgement: Judgement
+  private readonly context: Context
   private readonly events: CoreEvent[] = []
   readonly timers: Timers
   readonly undeclared: UndeclaredCopies
@@ -97,7 +97,7 @@ export class Broker implements SessionHost, Host {
       this.journal.published({ event: 'undeclared', at: Date.now(), name, pids }),
     )
     this.rights = new Rights(config, this.processes)
-    this.judgement = judgementOf(this.rights, this.sessions, this.users)
+    this.context = { now: 0, ...judgementOf(this.rights, this.sessions, this.users) }
     this.replacements = new Replacements(this, log)
     this.expected = new ExpectedOptions(this.state, past.folded.values)
     this.guard = new Guard(this, log)
@@ -210,7 +210,10 @@ export class Broker implements SessionHost, Host {
 
   holderOf(session: Session): HolderInfo {
     const { pid, uid, gid, identity = '' } = session.peer
-    return { process: session.process, identity, pid, uid, gid, user: this.users.of(uid), command: '' }
+    const user = this.users.of(uid)
+    if (session.holder?.user !== user)
+      session.holder = { process: session.process, identity, pid, uid, gid, user, command: '' }
+    return session.holder
   }
 
   /** Puts an event to the core and performs what it decides. What arises meanwhile, or while frozen, waits. */
@@ -222,7 +225,8 @@ export class Broker implements SessionHost, Host {
   private settle(): void {
     for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
       try {
-        this.performAll(step(this.registry, next, { now: Date.now(), ...this.judgement }))
+        this.context.now = Date.now()
+        this.performAll(step(this.registry, next, this.context))
       } finally {
         this.events.shift()
       }
@@ -244,8 +248,9 @@ export class Broker implements SessionHost, Host {
 
   /** What survives this broker is written before anybody hears of it. */
   private performAll(effects: readonly Effect[]): void {
-    const owed = owedBy(effects, this.registry)
-    this.state.append([...recordsOf(this.registry), ...owed, ...this.journal.note(effects)])
+    const history = this.journal.note(effects)
+    const owed = this.state.keeps ? owedBy(effects, this.registry) : []
+    if (this.state.keeps) this.state.append([...recordsOf(this.registry), ...owed, ...history])
     for (const effect of effects) this.effects.perform(effect)
     if (owed.length > 0) this.state.append(owed.map(({ key }) => ({ key, value: null })))
   }

@@ -8,35 +8,45 @@ export const ENDINGS: ReadonlySet<string> = new Set<EndReason>(['released', 'die
 
 interface Times {
   granted: number
-  draining?: number
+  draining: number | undefined
 }
 
 export class Durations {
   private readonly leases = new Map<number, Times>()
   private readonly generations = new Map<string, number>()
 
-  /** The event, with what is known of its duration. */
+  /** Adds to the event what is known of its duration. */
   tell(event: PublishedEvent): PublishedEvent {
-    const { at, lease = 0, name, generation } = event
-    const times = this.leases.get(lease)
+    const { at, lease = 0 } = event
+    if (event.event === 'granted') this.begin(event)
+    else if (event.event === 'promoted' || event.event === 'rollback') this.tellGeneration(event)
+    else {
+      const times = this.leases.get(lease)
+      if (times === undefined) return event
+      if (event.event === 'ready') event['after'] = at - times.granted
+      else if (event.event === 'drain') times.draining ??= at
+      else if (ENDINGS.has(event.event)) this.end(event, times)
+    }
+    return event
+  }
+
+  private begin({ at, lease = 0, name, generation }: PublishedEvent): void {
+    this.leases.set(lease, { granted: at, draining: undefined })
     const label = `${name} ${generation}`
-    if (event.event === 'granted') {
-      this.leases.set(lease, { granted: at })
-      if (!this.generations.has(label)) this.generations.set(label, at)
-      return event
-    }
-    if (event.event === 'promoted' || event.event === 'rollback') {
-      const opened = this.generations.get(label)
-      if (event.event === 'rollback') this.generations.delete(label)
-      else this.generations.delete(`${name} ${event['former']}`)
-      return opened === undefined ? event : { ...event, after: at - opened }
-    }
-    if (times === undefined) return event
-    if (event.event === 'ready') return { ...event, after: at - times.granted }
-    if (event.event === 'drain') times.draining ??= at
-    if (!ENDINGS.has(event.event)) return event
-    this.leases.delete(lease)
-    const { draining, granted } = times
-    return { ...event, held: at - granted, ...(draining !== undefined && { drained: at - draining }) }
+    if (!this.generations.has(label)) this.generations.set(label, at)
+  }
+
+  private tellGeneration(event: PublishedEvent): void {
+    const { at, name, generation } = event
+    const label = `${name} ${generation}`
+    const opened = this.generations.get(label)
+    this.generations.delete(event.event === 'rollback' ? label : `${name} ${event['former']}`)
+    if (opened !== undefined) event['after'] = at - opened
+  }
+
+  private end(event: PublishedEvent, { granted, draining }: Times): void {
+    this.leases.delete(event.lease ?? 0)
+    event['held'] = event.at - granted
+    if (draining !== undefined) event['drained'] = event.at - draining
   }
 }

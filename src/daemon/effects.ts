@@ -1,7 +1,7 @@
 // Performs what the core decided: packets to peers, timers, signals, and what the other parts of the broker are told of.
 
 import { hasHolder, type Registry } from '../core/registry.ts'
-import type { ConnectionId, CoreEvent, Effect, EndReason, PublishedEvent } from '../core/types.ts'
+import type { ConnectionId, CoreEvent, Effect, EndReason, LeaseTerms, PublishedEvent } from '../core/types.ts'
 import { SystemError } from '../sys/index.ts'
 import { ENDINGS } from './durations.ts'
 import type { Guard } from './guard.ts'
@@ -75,21 +75,18 @@ export class Effects {
     }
   }
 
-  private grant({ connection, request, type: _, ...lease }: EffectOf<'grant'>): void {
-    const session = this.broker.sessions.get(connection)
+  private grant(terms: EffectOf<'grant'>): void {
+    const session = this.broker.sessions.get(terms.connection)
     if (session === undefined) return
     this.broker.counters.grants++
-    this.sendSockets(session, request, lease, lease.name, lease.lease)
+    this.sendSockets(session, terms.request, bodyOf(terms), terms.name, terms.lease)
   }
 
-  private reclaimed({ connection, request, type: _, ...lease }: EffectOf<'reclaimed'>): void {
-    const session = this.broker.sessions.get(connection)
-    const bound = this.broker.processBound.terms(lease.lease)
-    session?.answerList(
-      request,
-      { ...lease, ...bound, sockets: this.broker.sockets.descriptions(lease.name) },
-      'sockets',
-    )
+  private reclaimed(terms: EffectOf<'reclaimed'>): void {
+    const session = this.broker.sessions.get(terms.connection)
+    const bound = this.broker.processBound.terms(terms.lease)
+    const sockets = this.broker.sockets.descriptions(terms.name)
+    session?.answerList(terms.request, { ...bodyOf(terms), ...bound, sockets }, 'sockets')
   }
 
   /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
@@ -118,19 +115,24 @@ export class Effects {
   }
 
   private published(published: PublishedEvent): void {
-    const { event, ...details } = published
+    const { event, name, lease } = published
     this.broker.journal.published(published)
-    if (event === 'granted') this.broker.guard.granted(details.name, details.lease!)
-    if (event === 'ready') this.broker.guard.ready(details.name, details.lease!)
+    if (event === 'granted') this.broker.guard.granted(name, lease!)
+    if (event === 'ready') this.broker.guard.ready(name, lease!)
     if (!ENDINGS.has(event)) return
-    this.broker.guard.ended(details.name, details.lease!)
-    this.broker.processBound.ended(details.lease!, event as EndReason)
-    this.broker.undeclared.leaseEnded(details.name)
+    this.broker.guard.ended(name, lease!)
+    this.broker.processBound.ended(lease!, event as EndReason)
+    this.broker.undeclared.leaseEnded(name)
     this.broker.processes.relax((process) => this.broker.registry.byProcess.has(process))
-    const name = this.broker.registry.names.get(details.name)
-    if (name !== undefined && !hasHolder(name)) {
-      this.broker.sockets.rest(details.name)
-      this.broker.guard.rested(details.name)
+    const known = this.broker.registry.names.get(name)
+    if (known !== undefined && !hasHolder(known)) {
+      this.broker.sockets.rest(name)
+      this.broker.guard.rested(name)
     }
   }
+}
+
+/** What the holder is told of its lease. */
+function bodyOf({ lease, name, generation, state, readyWithin, mode }: LeaseTerms): Record<string, unknown> {
+  return { lease, name, generation, state, readyWithin, mode }
 }

@@ -22,6 +22,8 @@ const SLICE_SOCKETS = 32
 /** Workers that start or end by the hundred are not a reason to look hundreds of times. */
 const APART_MS = 20
 
+const NONE: ReadonlySet<Watched> = new Set()
+
 interface Watched extends Bent {
   readonly guarded: GuardedSocket
   /** The revision of what the next broker will find. */
@@ -43,6 +45,7 @@ export class Guard implements SocketsObserver {
   private readonly host: GuardHost
   private readonly log: Log
   private readonly watched = new Map<number, Watched>()
+  private readonly byName = new Map<string, Set<Watched>>()
   private readonly starts = new Starts()
   private readonly hangups: HangupWatch
   private readonly audits = new Paced<'told' | 'silent'>(APART_MS, 'told', (name, how) => this.auditName(name, how))
@@ -71,17 +74,27 @@ export class Guard implements SocketsObserver {
     const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog }, former)
     const watched = { name, index, socket, model, guarded, noted: -1 }
     this.watched.set(fd, watched)
+    this.byName.set(name, (this.byName.get(name) ?? new Set()).add(watched))
     this.note(watched)
     this.hangups.add(fd, socket.address.type === 'tcp' ? model.backlog : undefined)
   }
 
   closing(socket: BoundSocket): void {
     const { fd } = socket.fd
-    if (this.watched.delete(fd)) {
+    const watched = this.watched.get(fd)
+    if (watched !== undefined) {
+      this.watched.delete(fd)
+      this.forget(watched)
       this.hangups.remove(fd)
       this.host.expected.drop(socket.cookie)
     }
     this.bent.forget(socket)
+  }
+
+  private forget(watched: Watched): void {
+    const others = this.byName.get(watched.name)
+    others?.delete(watched)
+    if (others?.size === 0) this.byName.delete(watched.name)
   }
 
   /** Before anybody gets the socket, and when more is allowed than before. */
@@ -160,8 +173,8 @@ export class Guard implements SocketsObserver {
     for (const watched of [...this.of(name)]) this.inspect(watched, how)
   }
 
-  private *of(name: string): Generator<Watched> {
-    for (const watched of this.watched.values()) if (watched.name === name) yield watched
+  private of(name: string): ReadonlySet<Watched> {
+    return this.byName.get(name) ?? NONE
   }
 
   private inspect(watched: Watched, how: 'told' | 'silent'): void {
@@ -213,6 +226,7 @@ export class Guard implements SocketsObserver {
     for (const timer of this.timers) clearTimeout(timer)
     for (const fd of this.watched.keys()) this.hangups.remove(fd)
     this.watched.clear()
+    this.byName.clear()
     this.hangups.close()
   }
 }

@@ -22,6 +22,8 @@ const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['repaired'])
 const WARNINGS: ReadonlySet<string> = new Set(['denied', 'lost', 'rollback', 'expired', 'evicted', 'undeclared'])
 
 interface Noted {
+  /** As the core published it; undefined when it is the shell's own. */
+  event: PublishedEvent | undefined
   occurrence: Occurrence
   /** False when it is over the quota of lines. */
   logged: boolean
@@ -35,8 +37,9 @@ export class Journal {
   private readonly counters: Counters
   private readonly subscribers: ReadonlySet<Session>
   private readonly lines: LineQuota
-  /** Events of the step that is under way, which are in the history and not told yet. */
-  private readonly noted = new Map<PublishedEvent, Noted>()
+  /** Events of the step that is under way, which are in the history; those from `told` on are not told yet. */
+  private noted: Noted[] = []
+  private told = 0
   private unsaved: StateRecord[] = []
   private saving: NodeJS.Immediate | undefined
 
@@ -59,21 +62,23 @@ export class Journal {
 
   /** What a step is going to tell, as records that are written together with what it changes. */
   note(effects: readonly Effect[]): StateRecord[] {
-    this.noted.clear()
+    this.noted = []
+    this.told = 0
     const records: StateRecord[] = []
     for (const effect of effects) {
       if (effect.type !== 'publish') continue
-      const noted = this.judge(this.durations.tell(effect.event))
-      this.noted.set(effect.event, noted)
-      if (isKept(noted)) records.push(this.keep(noted.occurrence))
+      const noted = this.judge(this.durations.tell(effect.event), effect.event)
+      this.noted.push(noted)
+      if (isKept(noted)) this.keep(noted.occurrence, records)
     }
     return records
   }
 
   /** An event of the core, with what is known of its duration. */
   published(event: PublishedEvent): void {
-    const noted = this.noted.get(event)
-    if (noted === undefined) return this.occurred(this.durations.tell(event))
+    const noted = this.noted[this.told]
+    if (noted?.event !== event) return this.occurred(this.durations.tell(event))
+    this.told++
     this.tell(noted)
   }
 
@@ -81,8 +86,8 @@ export class Journal {
     const noted = this.judge(occurrence)
     this.tell(noted)
     if (!isKept(noted)) return
-    this.unsaved.push(this.keep(occurrence))
-    this.saving ??= setImmediate(() => this.save())
+    this.keep(occurrence, this.unsaved)
+    if (this.unsaved.length > 0) this.saving ??= setImmediate(() => this.save())
   }
 
   private tell({ occurrence, logged }: Noted): void {
@@ -94,13 +99,13 @@ export class Journal {
     this.log[level](details, event)
   }
 
-  private judge(occurrence: Occurrence): Noted {
-    return { occurrence, logged: this.takes(occurrence, occurrence.at) }
+  private judge(occurrence: Occurrence, event?: PublishedEvent): Noted {
+    return { event, occurrence, logged: this.takes(occurrence, occurrence.at) }
   }
 
-  private keep(occurrence: Occurrence): StateRecord {
-    const event = this.history.add(occurrence)
-    return { key: `${HISTORY_KEY}${event.seq % HISTORY_MAX}`, value: event }
+  private keep(occurrence: Occurrence, records: StateRecord[]): void {
+    const seq = this.history.add(occurrence)
+    if (this.state.keeps) records.push({ key: `${HISTORY_KEY}${seq % HISTORY_MAX}`, value: { ...occurrence, seq } })
   }
 
   private takes({ uid, name }: Occurrence, now: number): boolean {

@@ -11,6 +11,8 @@ import { tokensOf } from './tokens.ts'
 /** Admins may do what viewers may; what `any` may do is decided per name. */
 export type Right = 'any' | 'viewer' | 'admin'
 
+const NO_TOKENS: readonly string[] = []
+
 type Needs = ReturnType<typeof needs>
 
 export class Rights {
@@ -45,9 +47,9 @@ export class Rights {
   /** Reads /proc only when a rule asks for what is there. */
   private judged(rules: readonly Rule[], { peer, process, token }: Session): JudgedPeer {
     const { exe, cgroup } = this.needsOf(rules)
-    const facts = exe || cgroup ? this.processes.facts(process) : {}
-    const tokens = token === undefined ? [] : tokensOf(token, this.config.tokens)
-    return { ...facts, pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups, tokens }
+    const tokens = token === undefined ? NO_TOKENS : tokensOf(token, this.config.tokens)
+    const judged = { pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups, tokens }
+    return exe || cgroup ? { ...this.processes.facts(process), ...judged } : judged
   }
 
   private needsOf(rules: readonly Rule[]): Needs {

@@ -1,7 +1,7 @@
 // One control connection: packets in, answers out. It knows the rules of the connection (hello first, what closes it, ids in
 // flight, one packet with descriptors at a time); what a verb means is in verbs.ts.
 
-import type { ConnectionId, ProcessKey } from '../core/types.ts'
+import type { ConnectionId, HolderInfo, ProcessKey } from '../core/types.ts'
 import { decodeRequest } from '../protocol/decode.ts'
 import { encode, encodeInSteps, encodeParts } from '../protocol/encode.ts'
 import { encodeLists } from '../protocol/encode-lists.ts'
@@ -31,6 +31,8 @@ export class Session {
   cutOff = false
   /** Set by the host while it is counted among its uid's connections. */
   counted = false
+  /** What its leases say of it, once the host has made it. */
+  holder: HolderInfo | undefined
   /** SHA-256 of the secret that came with hello. */
   token: Buffer | undefined
   client: string | undefined
@@ -40,7 +42,9 @@ export class Session {
   helloTimer: NodeJS.Timeout | undefined
   private readonly channel: Channel
   private readonly outbox: Outbox
+  /** Requests that wait for their answer, as they came; the one that is being handled is none of them yet: most are answered at once. */
   private readonly inFlight = new Map<number, Record<string, unknown>>()
+  private handled: { id: number; body: Record<string, unknown> } | undefined
   private readonly host: SessionHost
 
   constructor(id: ConnectionId, fd: OwnedFd, peer: Peer, process: ProcessKey, host: SessionHost) {
@@ -76,8 +80,23 @@ export class Session {
     if (this.inFlight.size >= IN_FLIGHT_MAX) {
       return this.refuse(id, 'LIMIT', `at most ${IN_FLIGHT_MAX} requests of one connection may wait for their answer`)
     }
-    this.inFlight.set(id, body)
+    this.handled = { id, body }
     this.host.request(this, id, body, floats)
+    if (this.handled === undefined) return
+    this.inFlight.set(id, body)
+    this.handled = undefined
+  }
+
+  /** A request of that id has its answer now. Answers the request, as it came. */
+  private settle(id: number): Record<string, unknown> {
+    if (this.handled?.id === id) {
+      const { body } = this.handled
+      this.handled = undefined
+      return body
+    }
+    const body = this.inFlight.get(id) ?? {}
+    this.inFlight.delete(id)
+    return body
   }
 
   private malformed(id: number | undefined, fault: string): void {
@@ -90,13 +109,13 @@ export class Session {
   }
 
   answer(id: number, body: Record<string, unknown>): void {
-    this.inFlight.delete(id)
+    this.settle(id)
     this.outbox.send(encode({ id, ok: true, ...body }))
   }
 
   /** An answer whose array `key` may need several packets. `lent`: one descriptor per entry, until this returns. */
   answerList(id: number, body: Record<string, unknown>, key: string, lent?: Lent): void {
-    this.inFlight.delete(id)
+    this.settle(id)
     for (const part of encodeParts({ id, ok: true, ...body }, key, lent !== undefined)) {
       this.outbox.send(part.bytes, lent && sliceOf(lent, part))
     }
@@ -107,18 +126,17 @@ export class Session {
     await inSlices(encodeInSteps({ id, ok: true, ...body }, key), (bytes) => {
       if (bytes !== undefined && !this.closed) this.outbox.send(bytes)
     })
-    this.inFlight.delete(id)
+    this.settle(id)
   }
 
   /** An answer of several lists, in as many packets as it takes. */
   answerLists(id: number, lists: Record<string, readonly unknown[]>): void {
-    this.inFlight.delete(id)
+    this.settle(id)
     for (const bytes of encodeLists({ id, ok: true }, lists)) this.outbox.send(bytes)
   }
 
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {
-    this.host.refusing(this, this.inFlight.get(id) ?? {}, code, message)
-    this.inFlight.delete(id)
+    this.host.refusing(this, this.settle(id), code, message)
     this.outbox.send(encode({ id, ok: false, code, message, ...details }))
     if (ERRORS[code].closes) this.channel.discardAndClose()
   }
@@ -186,6 +204,8 @@ function isSame(sender: Credentials | undefined, { pid, uid, gid }: Peer): boole
   return sender !== undefined && sender.pid === pid && sender.uid === uid && sender.gid === gid
 }
 
-function sliceOf({ fds, cookies }: Lent, { from, to }: { from: number; to: number }): Lent {
+function sliceOf(lent: Lent, { from, to }: { from: number; to: number }): Lent {
+  const { fds, cookies } = lent
+  if (from === 0 && to === fds.length) return lent
   return { fds: fds.slice(from, to), cookies: cookies.subarray(from, to) }
 }

@@ -14,8 +14,10 @@ interface Owned {
   model: NameModel
   sockets: readonly BoundSocket[]
   descriptions: readonly SocketDescription[]
-  cookies: BigUint64Array
+  lent: Lent
 }
+
+const NOTHING_LENT: Lent = { fds: [], cookies: new BigUint64Array() }
 
 /** A socket and the place that it has. */
 export interface PlacedSocket {
@@ -104,9 +106,7 @@ export class Sockets {
 
   /** The broker's own descriptors, in the order of `descriptions`, for one sendmsg; and what the kernel is to say of each then. */
   lent(name: string): Lent {
-    const owned = this.names.get(name)
-    if (owned === undefined) return { fds: [], cookies: new BigUint64Array() }
-    return { fds: owned.sockets.map((socket) => socket.fd.fd), cookies: owned.cookies }
+    return this.names.get(name)?.lent ?? NOTHING_LENT
   }
 
   /** Of which addresses there was a socket already, and which had to be bound. */
@@ -230,7 +230,8 @@ const listens = ({ type }: Address) => type !== 'udp' && type !== 'unix-dgram'
 
 function ownedOf(model: NameModel, sockets: readonly BoundSocket[]): Owned {
   const cookies = BigUint64Array.from(sockets, ({ cookie }) => BigInt(`0x${cookie}`))
-  return { model, sockets, descriptions: describe(model, sockets), cookies }
+  const lent = { fds: sockets.map((socket) => socket.fd.fd), cookies }
+  return { model, sockets, descriptions: describe(model, sockets), lent }
 }
 
 function addressesOf({ model, sockets }: Owned, kept: readonly BoundSocket[]): Address[] {

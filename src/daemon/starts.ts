@@ -13,8 +13,9 @@ export class Starts {
   }
 
   granted(name: string, lease: number): void {
-    const leases = this.starting.get(name) ?? new Set()
-    this.starting.set(name, leases.add(lease))
+    const leases = this.starting.get(name)
+    if (leases === undefined) this.starting.set(name, new Set([lease]))
+    else leases.add(lease)
   }
 
   ready(name: string, lease: number): void {
@@ -29,14 +30,11 @@ export class Starts {
 
   /** Whether a change of the name's sockets may be a worker's start. */
   underWay(name: string): boolean {
-    if (this.starting.has(name)) return true
+    if ((this.starting.get(name)?.size ?? 0) > 0) return true
     return this.now() - (this.readyAt.get(name) ?? -Infinity) <= AFTER_READY_MS
   }
 
   private forget(name: string, lease: number): boolean {
-    const leases = this.starting.get(name)
-    const found = leases?.delete(lease) ?? false
-    if (leases?.size === 0) this.starting.delete(name)
-    return found
+    return this.starting.get(name)?.delete(lease) ?? false
   }
 }

@@ -2,6 +2,7 @@
 // before, by the protocol's table), right, existence, act, answer. Verbs of the protocol that have no row are UNSUPPORTED.
 
 import { ownLiveLease } from '../core/own-lease.ts'
+import type { AcquireEvent } from '../core/types.ts'
 import { PROTOCOL_VERSION, SUPPORTED_VERSIONS } from '../protocol/limits.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
 import { quote } from '../protocol/quote.ts'
@@ -142,23 +143,24 @@ function acquire(broker: Host, session: Session, id: number, request: Requests['
     const message = 'acquire: this broker cannot watch a process of another pid namespace: leave out `bind`'
     return session.refuse(id, 'UNSUPPORTED', message)
   }
-  const { generation, label, drainSignal, readyAfter, wait = 0 } = request
-  broker.step({
+  const { generation, label, drainSignal, readyAfter } = request
+  const asked: AcquireEvent = {
     type: 'acquire',
     connection: session.id,
     request: id,
     name: request.name,
     holder: broker.holderOf(session),
     takeover: request.takeover ?? false,
-    wait,
+    wait: request.wait ?? 0,
     ready: request.ready ?? false,
     bind: request.bind ?? 'connection',
     reclaims: session.reclaims,
-    ...(generation === undefined ? {} : { generation }),
-    ...(label === undefined ? {} : { label }),
-    ...(drainSignal === undefined ? {} : { drainSignal }),
-    ...(readyAfter === undefined ? {} : { readyAfter }),
-  })
+  }
+  if (generation !== undefined) asked.generation = generation
+  if (label !== undefined) asked.label = label
+  if (drainSignal !== undefined) asked.drainSignal = drainSignal
+  if (readyAfter !== undefined) asked.readyAfter = readyAfter
+  broker.step(asked)
 }
 
 function sockets(broker: Host, session: Session, id: number, request: Requests['sockets']): void {

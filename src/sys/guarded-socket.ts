@@ -24,6 +24,7 @@ export interface Guarded {
 export class GuardedSocket {
   private readonly socket: Guarded
   private readonly snapshot: SocketSnapshot
+  private expectsNonBlocking: boolean | undefined
 
   constructor(socket: Guarded, expected?: string) {
     this.socket = socket
@@ -48,6 +49,8 @@ export class GuardedSocket {
 
   /** What O_NONBLOCK is to be from now on. */
   expectNonBlocking(on: boolean): void {
+    if (on === this.expectsNonBlocking) return
+    this.expectsNonBlocking = on
     this.snapshot.expect('O_NONBLOCK', on ? 1 : 0)
   }
 

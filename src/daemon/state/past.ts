@@ -53,6 +53,7 @@ export interface OwedSignal {
 /** Written with the step that decides on signals, and taken back when they are sent: rather twice than never. */
 export function owedBy(effects: readonly Effect[], registry: Registry): StateRecord[] {
   const owed: StateRecord[] = []
+  if (!effects.some(({ type }) => type === 'signal' || type === 'tell')) return owed
   const drains = drainsBegun(effects)
   for (const effect of effects) {
     const due = effect.type === 'signal' ? effect : inPlaceOf(effect, drains, registry)

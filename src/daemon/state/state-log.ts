@@ -54,6 +54,11 @@ export class StateLog {
     this.compact()
   }
 
+  /** False where nothing is written, because nothing would read it. */
+  get keeps(): boolean {
+    return this.store.keeps
+  }
+
   /** All of them, or none, survive the broker. */
   append(records: readonly StateRecord[]): void {
     if (!this.store.keeps || records.length === 0) return

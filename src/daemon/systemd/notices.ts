@@ -11,6 +11,7 @@ interface Notice {
 }
 
 export class Notices {
+  readonly active: boolean
   private readonly log: Log
   private readonly variables: NodeJS.ProcessEnv
   private readonly queue: Notice[] = []
@@ -20,12 +21,9 @@ export class Notices {
   private failed = false
 
   constructor(variables: NodeJS.ProcessEnv, log: Log) {
+    this.active = Boolean(variables['NOTIFY_SOCKET'])
     this.variables = variables
     this.log = log
-  }
-
-  get active(): boolean {
-    return Boolean(this.variables['NOTIFY_SOCKET'])
   }
 
   begin(): void {
