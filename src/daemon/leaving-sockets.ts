@@ -46,6 +46,11 @@ export class LeavingSockets {
     this.timer ??= setInterval(() => this.look(), LOOK_MS)
   }
 
+  /** Nobody serves that address any more: one that waits for latecomers would get all of them. */
+  endAt(address: string): void {
+    for (const entry of this.entries) if (formatAddress(entry.socket.address) === address) this.end(entry)
+  }
+
   /** The broker ends; holders may go on. */
   closeAll(): void {
     clearInterval(this.timer)

@@ -62,9 +62,11 @@ export class Replacements {
 
   /** A removed name has no holder any more: its sockets end, for whoever has a copy too. */
   retire(name: string): void {
-    const dropped = this.host.sockets.figures(name).reduce((sum, { queue }) => sum + (queue ?? 0), 0)
+    const figures = this.host.sockets.figures(name)
+    const dropped = figures.reduce((sum, { queue }) => sum + (queue ?? 0), 0)
     this.log.info({ name, dropped }, 'removed name closed')
     this.host.sockets.end(name)
+    for (const { address } of figures) this.leaving.endAt(address)
   }
 
   private tell(connection: number, event: Record<string, unknown>, lent: Lent): boolean {
