@@ -21,6 +21,13 @@ const HISTORY_KEY = 'history/'
 const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['repaired'])
 const WARNINGS: ReadonlySet<string> = new Set(['denied', 'lost', 'rollback', 'expired', 'evicted', 'undeclared'])
 
+interface HistoryRecord {
+  seq: number
+  event: Occurrence
+}
+
+const pastEvent = ({ seq, event }: HistoryRecord): PastEvent => ({ ...event, seq })
+
 interface Noted {
   /** As the core published it; undefined when it is the shell's own. */
   event: PublishedEvent | undefined
@@ -55,7 +62,7 @@ export class Journal {
 
   /** Goes on with the history of an earlier broker. */
   restore(values: ReadonlyMap<string, unknown>): void {
-    const past = [...values].filter(([key]) => key.startsWith(HISTORY_KEY)).map(([, event]) => event as PastEvent)
+    const past = [...values].filter(([key]) => key.startsWith(HISTORY_KEY)).map(([, value]) => pastEvent(value as HistoryRecord))
     this.history.restore(past)
     for (const event of this.history.select()) this.durations.tell(event as unknown as PublishedEvent)
   }
@@ -105,7 +112,7 @@ export class Journal {
 
   private keep(occurrence: Occurrence, records: StateRecord[]): void {
     const seq = this.history.add(occurrence)
-    if (this.state.keeps) records.push({ key: `${HISTORY_KEY}${seq % HISTORY_MAX}`, value: { ...occurrence, seq } })
+    if (this.state.keeps) records.push({ key: `${HISTORY_KEY}${seq % HISTORY_MAX}`, value: { seq, event: occurrence } satisfies HistoryRecord })
   }
 
   private takes({ uid, name }: Occurrence, now: number): boolean {

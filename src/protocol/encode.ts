@@ -2,7 +2,7 @@
 
 import { Packr } from 'msgpackr/pack'
 import { FDS_PER_PACKET, REPLY_MAX } from './limits.ts'
-import { plain } from './plain.ts'
+import { asFloat, plain } from './plain.ts'
 
 // variableMapSize: every map in its shortest form, as docs/protocol.md shows it.
 const packr = new Packr({
@@ -18,6 +18,11 @@ const PART_OVERHEAD = 32
 
 export function encode(message: object): Uint8Array {
   return packr.pack(plain(message))
+}
+
+/** For what only this program reads. */
+export function encodeOwn(value: object): Uint8Array {
+  return packr.pack(plain(value, asFloat))
 }
 
 export interface Part {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { plain } from './plain.ts'
+import { asFloat, plain } from './plain.ts'
 
 it.each<[unknown, unknown]>([
   [0xffff_ffff, 0xffff_ffff],
@@ -45,4 +45,11 @@ it('is the same object when nothing has to change, and the same again when it is
     }),
     { numRuns: 40 },
   )
+})
+
+it('leaves wide integers to be floats where only this program reads them, and makes no copy for them', () => {
+  const value = { at: 1_763_769_600_123, in: [2 ** 40], text: 'a\0' }
+  expect(plain(value, asFloat)).toStrictEqual({ at: 1_763_769_600_123, in: [2 ** 40], text: 'a\ufffd' })
+  const same = { at: 1_763_769_600_123, in: [2 ** 40] }
+  expect(plain(same, asFloat)).toBe(same)
 })

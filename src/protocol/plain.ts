@@ -3,16 +3,25 @@
 
 const UNWRITABLE = /[\0\p{Surrogate}]/gu
 
-/** The same value; another one only where something in it has to change. */
-export function plain(value: unknown): unknown {
+type WriteNumber = (value: number) => number | bigint
+
+/** As the protocol says: an integer of 64 bits. */
+const asInteger: WriteNumber = (value) =>
+  (value > 0xffff_ffff || value < -0x8000_0000) && Number.isSafeInteger(value) ? BigInt(value) : value
+
+/** As msgpackr does: a float, which is the same number to a reader in JavaScript, and no copy of the map that it is in. */
+export const asFloat: WriteNumber = (value) => value
+
+/** The same value; another one only where something in it has to change. `write`: how an integer over 32 bits is written. */
+export function plain(value: unknown, write: WriteNumber = asInteger): unknown {
   switch (typeof value) {
     case 'string':
       return isWritable(value) ? value : value.replaceAll(UNWRITABLE, '\ufffd')
     case 'number':
-      return (value > 0xffff_ffff || value < -0x8000_0000) && Number.isSafeInteger(value) ? BigInt(value) : value
+      return write(value)
     case 'object':
       if (value === null) return null
-      return Array.isArray(value) ? plainArray(value) : plainMap(value as Record<string, unknown>)
+      return Array.isArray(value) ? plainArray(value, write) : plainMap(value as Record<string, unknown>, write)
     case 'boolean':
     case 'bigint':
       return value
@@ -30,10 +39,10 @@ function isWritable(text: string): boolean {
   return true
 }
 
-function plainArray(items: readonly unknown[]): readonly unknown[] {
+function plainArray(items: readonly unknown[], write: WriteNumber): readonly unknown[] {
   let copy: unknown[] | undefined
   for (let i = 0; i < items.length; i++) {
-    const item = plain(items[i])
+    const item = plain(items[i], write)
     if (item === items[i]) continue
     copy ??= [...items]
     copy[i] = item
@@ -42,11 +51,11 @@ function plainArray(items: readonly unknown[]): readonly unknown[] {
 }
 
 /** Keys without a value are left out. */
-function plainMap(items: Record<string, unknown>): Record<string, unknown> {
+function plainMap(items: Record<string, unknown>, write: WriteNumber): Record<string, unknown> {
   let copy: Record<string, unknown> | undefined
   for (const key in items) {
     const before = items[key]
-    const after = before === undefined ? undefined : plain(before)
+    const after = before === undefined ? undefined : plain(before, write)
     if (after === before && after !== undefined && isWritable(key)) {
       if (copy !== undefined) copy[key] = after
       continue

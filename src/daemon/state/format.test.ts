@@ -22,7 +22,8 @@ const STATE = Buffer.concat([encodeHeader(SEED), frameOf(...FIRST), frameOf(...S
 describe('the bytes of the state', () => {
   it('are a header and frames of a length, a CRC-32 and MessagePack, as documented', () => {
     const frame = frameOf({ key: 'meta', value: { nextLease: 2, nextGeneration: 5 } })
-    const payload = '22000000' + '81a46d65746182a96e6578744c6561736502ae6e65787447656e65726174696f6e05'
+    const value = '82a96e6578744c6561736502ae6e65787447656e65726174696f6e05'
+    const payload = `2c00000082a36b6579a46d657461a576616c7565${value}`
     expect(frame.subarray(FRAME_HEADER).toString('hex')).toBe(payload)
     expect(frame.readUInt32LE(0)).toBe(payload.length / 2)
     expect(frame.readUInt32LE(4)).toBe(crc32(Buffer.from(payload, 'hex'), SEED))

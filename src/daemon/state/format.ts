@@ -1,13 +1,13 @@
 // The bytes of the state log: a header, then frames. A frame is what one step changed, so that it is there as a whole or not at all:
 //   header  8 bytes "FDBSTATE", version (u32), seed (u32), all little-endian
 //   frame   length of the payload (u32), CRC-32 of the payload (u32), payload: records
-//   record  length of the map (u32), a MessagePack map of one key and its value
+//   record  length of the map (u32), a MessagePack map of `key` and `value`
 // The CRC begins with the file's own seed, so that no bytes that a worker chose, and no frame of another file, pass for a frame.
 
 import { crc32 } from 'node:zlib'
 import type { StateRecord } from '../../core/state.ts'
 import { decodeMap } from '../../protocol/decode.ts'
-import { encode } from '../../protocol/encode.ts'
+import { encodeOwn } from '../../protocol/encode.ts'
 
 export const STATE_VERSION = 1
 export const HEADER_LENGTH = 16
@@ -24,9 +24,9 @@ export function encodeHeader(seed: number, version = STATE_VERSION): Buffer {
   return header
 }
 
-/** Without its length. */
-export function encodeRecord({ key, value }: StateRecord): Uint8Array {
-  return encode({ [key]: value })
+/** Without its length. Valid until the next one. */
+export function encodeRecord(record: StateRecord): Uint8Array {
+  return encodeOwn(record)
 }
 
 /** Puts a record into a frame, and returns where the next one begins. */
@@ -84,16 +84,16 @@ function frameAt(bytes: Buffer, at: number, seed: number): Buffer | undefined {
 function* recordsIn(frame: Buffer): Generator<StateRecord> {
   for (let at = 0; at < frame.length; ) {
     const end = at + RECORD_HEADER + frame.readUInt32LE(at)
-    for (const [key, value] of Object.entries(decodeRecord(frame.subarray(at + RECORD_HEADER, end)))) {
-      yield { key, value }
-    }
+    yield decodeRecord(frame.subarray(at + RECORD_HEADER, end))
     at = end
   }
 }
 
-function decodeRecord(bytes: Uint8Array): Record<string, unknown> {
+function decodeRecord(bytes: Uint8Array): StateRecord {
   try {
-    return decodeMap(bytes)
+    const { key, value } = decodeMap(bytes)
+    if (typeof key !== 'string' || value === undefined) throw new Error('a record has no key, or no value')
+    return { key, value }
   } catch (error) {
     throw new Error(`the state of the broker before cannot be read: ${(error as Error).message}`)
   }

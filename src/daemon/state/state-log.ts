@@ -33,8 +33,8 @@ export class StateLog {
   private readonly store: DescriptorStore
   private readonly log: Log
   private readonly compactFrom: number
-  /** Encoded, by key: what the log says when it is read now. */
-  private readonly live = new Map<string, Uint8Array>()
+  /** Encoded, by key: what the log says when it is read now. A string of Latin-1 for each: a small array would have its bytes outside. */
+  private readonly live = new Map<string, string>()
   private liveBytes = 0
   private readonly meta: Folded['meta']
   private file: OwnedFd | undefined
@@ -50,7 +50,7 @@ export class StateLog {
     this.compactFrom = compactFrom
     this.meta = { ...folded.meta }
     if (!store.keeps) return
-    for (const [key, value] of folded.values) this.keep(key, new Uint8Array(encodeRecord({ key, value })))
+    for (const [key, value] of folded.values) this.keep(key, encodeRecord({ key, value }))
     this.compact()
   }
 
@@ -68,7 +68,7 @@ export class StateLog {
       this.reserve(length, length + RECORD_HEADER + bytes.length)
       length = putRecord(this.frame, bytes, length)
       if (record.value === null) this.drop(record.key)
-      else this.keep(record.key, new Uint8Array(bytes))
+      else this.keep(record.key, bytes)
       count(this.meta, record)
     }
     this.write(() => {
@@ -122,7 +122,7 @@ export class StateLog {
   }
 
   private *snapshot(): Generator<Buffer> {
-    const meta = encodeRecord({ key: 'meta', value: this.meta })
+    const meta = latin1(encodeRecord({ key: 'meta', value: this.meta }))
     let chunk = [meta]
     let length = meta.length
     for (const bytes of this.live.values()) {
@@ -139,7 +139,7 @@ export class StateLog {
 
   private keep(key: string, bytes: Uint8Array): void {
     this.liveBytes += bytes.length - (this.live.get(key)?.length ?? 0)
-    this.live.set(key, bytes)
+    this.live.set(key, latin1(bytes))
   }
 
   private drop(key: string): void {
@@ -155,10 +155,14 @@ export class StateLog {
   }
 }
 
-function frameOf(records: readonly Uint8Array[]): Buffer {
-  const length = records.reduce((sum, bytes) => sum + RECORD_HEADER + bytes.length, FRAME_HEADER)
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+}
+
+function frameOf(records: readonly string[]): Buffer {
+  const length = records.reduce((sum, record) => sum + RECORD_HEADER + record.length, FRAME_HEADER)
   const frame = Buffer.allocUnsafe(length)
   let at = FRAME_HEADER
-  for (const bytes of records) at = putRecord(frame, bytes, at)
+  for (const record of records) at = putRecord(frame, Buffer.from(record, 'latin1'), at)
   return frame
 }
