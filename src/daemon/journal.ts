@@ -62,7 +62,9 @@ export class Journal {
 
   /** Goes on with the history of an earlier broker. */
   restore(values: ReadonlyMap<string, unknown>): void {
-    const past = [...values].filter(([key]) => key.startsWith(HISTORY_KEY)).map(([, value]) => pastEvent(value as HistoryRecord))
+    const past = [...values]
+      .filter(([key]) => key.startsWith(HISTORY_KEY))
+      .map(([, value]) => pastEvent(value as HistoryRecord))
     this.history.restore(past)
     for (const event of this.history.select()) this.durations.tell(event as unknown as PublishedEvent)
   }
@@ -112,7 +114,11 @@ export class Journal {
 
   private keep(occurrence: Occurrence, records: StateRecord[]): void {
     const seq = this.history.add(occurrence)
-    if (this.state.keeps) records.push({ key: `${HISTORY_KEY}${seq % HISTORY_MAX}`, value: { seq, event: occurrence } satisfies HistoryRecord })
+    if (this.state.keeps)
+      records.push({
+        key: `${HISTORY_KEY}${seq % HISTORY_MAX}`,
+        value: { seq, event: occurrence } satisfies HistoryRecord,
+      })
   }
 
   private takes({ uid, name }: Occurrence, now: number): boolean {
