@@ -15,6 +15,7 @@
         'native/addon_swap.c',
         'native/addon_scan.c',
         'native/audit.c',
+        'native/epoll.c',
         'native/exec.c',
         'native/notify.c',
         'native/notify_queue.c',

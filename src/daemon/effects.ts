@@ -89,13 +89,13 @@ export class Effects {
     session?.answerList(terms.request, { ...bodyOf(terms), ...bound, sockets }, 'sockets')
   }
 
-  /** Answers with a name's sockets. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
+  /** Answers with a name's sockets, which are added to `body`. A peer that refuses descriptors (EPERM) loses the lease and is told SYSTEM. */
   sendSockets(session: Session, id: number, body: Record<string, unknown>, name: string, lease?: number): void {
     try {
       this.broker.guard.lost.refuseLost(name)
-      const bound = lease === undefined ? {} : this.broker.processBound.granted(lease)
-      const sockets = this.broker.sockets.descriptions(name)
-      session.answerList(id, { ...body, ...bound, sockets }, 'sockets', this.broker.sockets.lent(name))
+      if (lease !== undefined) Object.assign(body, this.broker.processBound.granted(lease))
+      body['sockets'] = this.broker.sockets.descriptions(name)
+      session.answerList(id, body, 'sockets', this.broker.sockets.lent(name))
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
       if (error.code === 'ESTALE')

@@ -88,9 +88,9 @@ export class ProcessBound {
   }
 
   /** What a grant says beside the sockets when its lease is process-bound. Throws SystemError. */
-  granted(id: number): Record<string, unknown> {
+  granted(id: number): Record<string, unknown> | undefined {
     const lease = this.host.registry.leases.get(id) ?? this.host.registry.ended.get(id)
-    if (lease?.asked.bind !== 'process') return {}
+    if (lease?.asked.bind !== 'process') return undefined
     const group = this.groupOf(lease)
     this.add(group, lease)
     this.keepProcess(id, lease.holder.process)

@@ -2,6 +2,7 @@
 
 import type { HolderInfo, ProcessKey } from '../core/types.ts'
 import {
+  ExitSet,
   isAlive,
   KillWatch,
   type OwnedFd,
@@ -39,6 +40,7 @@ export class Processes {
   private nextKey = 1
   private readonly closely = new Set<Entry>()
   private readonly onExit: (process: ProcessKey) => void
+  private readonly exits = new ExitSet()
 
   constructor(onExit: (process: ProcessKey) => void) {
     this.onExit = onExit
@@ -72,7 +74,7 @@ export class Processes {
 
   private watch(entry: Entry, pidfd: OwnedFd): void {
     entry.peer.pidfd = pidfd
-    entry.watch = new ProcessWatch(pidfd, () => this.exited(entry))
+    entry.watch = new ProcessWatch(pidfd, this.exits, () => this.exited(entry))
     if (entry.peer.pid > 0) this.byPid.set(entry.peer.pid, entry)
   }
 
@@ -193,6 +195,7 @@ export class Processes {
     this.entries.clear()
     this.byIdentity.clear()
     this.byPid.clear()
+    this.exits.close()
   }
 }
 

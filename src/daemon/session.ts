@@ -110,13 +110,13 @@ export class Session {
 
   answer(id: number, body: Record<string, unknown>): void {
     this.settle(id)
-    this.outbox.send(encode({ id, ok: true, ...body }))
+    this.outbox.send(encode(answerOf(id, body)))
   }
 
   /** An answer whose array `key` may need several packets. `lent`: one descriptor per entry, until this returns. */
   answerList(id: number, body: Record<string, unknown>, key: string, lent?: Lent): void {
     this.settle(id)
-    for (const part of encodeParts({ id, ok: true, ...body }, key, lent !== undefined)) {
+    for (const part of encodeParts(answerOf(id, body), key, lent !== undefined)) {
       this.outbox.send(part.bytes, lent && sliceOf(lent, part))
     }
   }
@@ -194,6 +194,13 @@ export class Session {
     this.outbox.close()
     this.host.closed(this)
   }
+}
+
+/** A spread after other keys is several times slower in V8. */
+function answerOf(id: number, body: Record<string, unknown>): Record<string, unknown> {
+  const answer: Record<string, unknown> = { id, ok: true }
+  for (const key in body) answer[key] = body[key]
+  return answer
 }
 
 /**

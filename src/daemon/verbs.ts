@@ -34,6 +34,8 @@ export const FEATURES: readonly string[] = [
   'shutdown',
 ]
 
+const WITHOUT_KEEPER = FEATURES.filter((feature) => feature !== 'upgrade')
+
 export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   hello: { right: 'any', handle: hello },
   acquire: { right: 'any', handle: acquire },
@@ -127,7 +129,7 @@ function hello(broker: Host, session: Session, id: number, request: Requests['he
     version: PROTOCOL_VERSION,
     broker: `fd-broker/${VERSION}`,
     pid: process.pid,
-    features: broker.upgrade?.possible ? FEATURES : FEATURES.filter((feature) => feature !== 'upgrade'),
+    features: broker.upgrade?.possible ? FEATURES : WITHOUT_KEEPER,
   })
 }
 

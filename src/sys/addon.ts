@@ -15,6 +15,8 @@ type ConstantName =
   | `SO_${'MAX_PACING_RATE' | 'OOBINLINE' | 'PEEK_OFF' | 'RCVLOWAT' | 'RCVTIMEO' | 'SNDTIMEO' | 'TXTIME' | 'ZEROCOPY'}`
   | `SO_${'ATTACH_REUSEPORT_CBPF' | 'DETACH_REUSEPORT_BPF'}`
   | `EPOLL_CTL_${'ADD' | 'DEL'}`
+  | 'EPOLLIN'
+  | 'EPOLLONESHOT'
   | `IP_${'FREEBIND' | 'MINTTL' | 'MTU_DISCOVER' | 'OPTIONS' | 'PKTINFO' | 'RECVERR' | 'TOS' | 'TRANSPARENT' | 'TTL'}`
   | `IPV6_${'FREEBIND' | 'MINHOPCOUNT' | 'RECVPKTINFO' | 'TCLASS' | 'TRANSPARENT' | 'UNICAST_HOPS' | 'V6ONLY'}`
   | `TCP_${'CONGESTION' | 'CORK' | 'DEFER_ACCEPT' | 'FASTOPEN' | 'INFO' | 'KEEPCNT' | 'KEEPIDLE' | 'KEEPINTVL'}`
@@ -241,6 +243,9 @@ export interface Addon {
   dupOnto(from: number, to: number): number
   /** `low` and `high`: the two halves of the data. */
   epollCtl(epoll: number, operation: number, fd: number, events: number, low: number, high: number): number
+  epollOpen(): number
+  /** Fills `data` with the lower halves of what is ready now; answers how many. */
+  epollTake(epoll: number, data: Int32Array): number
   /** `code`: classic BPF, 8 bytes an instruction. */
   attachCbpf(fd: number, option: number, code: Uint8Array): number
   /** What /proc says of processes, read off the event loop: records as native/proc_scan.h gives them, or -errno. Both lists sorted. */

@@ -12,6 +12,7 @@ export {
 } from './control-path.ts'
 export { type DescriptorStore, NO_STORE } from './descriptor-store.ts'
 export { endListener, endSocket, readiness } from './end-listener.ts'
+export { ExitSet } from './exit-set.ts'
 export { socketFigures } from './figures.ts'
 export { type Findings, GuardedSocket } from './guarded-socket.ts'
 export { HangupWatch } from './hangup-watch.ts'

@@ -1,5 +1,6 @@
 import { constants as os } from 'node:os'
 import { addon } from './addon.ts'
+import type { ExitSet } from './exit-set.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { Poll, READABLE } from './poll.ts'
 import { check } from './system-error.ts'
@@ -12,17 +13,14 @@ export function signalProcess(pidfd: OwnedFd, name: NodeJS.Signals): void {
 /** Tells, once, that a process ended; also of one that had ended before. */
 export class ProcessWatch {
   readonly #pidfd: OwnedFd
-  readonly #poll: Poll
+  readonly #exits: ExitSet
+  readonly #place: number
 
-  /** Owns `pidfd` from now on. */
-  constructor(pidfd: OwnedFd, onExit: () => void) {
+  /** Owns `pidfd` from now on. `exits` outlives this. */
+  constructor(pidfd: OwnedFd, exits: ExitSet, onExit: () => void) {
     this.#pidfd = pidfd
-    // A pidfd is readable from the moment when the whole thread group has ended (pidfd_open(2)).
-    this.#poll = new Poll(pidfd.fd, () => {
-      this.#poll.stop()
-      onExit()
-    })
-    this.#poll.start(READABLE)
+    this.#exits = exits
+    this.#place = exits.add(pidfd.fd, onExit)
   }
 
   signal(name: NodeJS.Signals): void {
@@ -33,27 +31,23 @@ export class ProcessWatch {
     return this.#pidfd.dup()
   }
 
-  ref(): void {
-    this.#poll.ref()
-  }
-
-  unref(): void {
-    this.#poll.unref()
-  }
-
   close(): void {
-    this.#poll.close()
+    if (this.#pidfd.closed) return
+    this.#exits.remove(this.#pidfd.fd, this.#place)
     this.#pidfd.close()
   }
 }
 
 /** Calls back once that process has ended, at once if it is not there. Keeps no process alive. */
 export function watchProcess(pid: number, onExit: () => void): void {
-  const pidfd = addon.pidfdOpen(pid)
-  if (pidfd < 0) return onExit()
-  const watch = new ProcessWatch(new OwnedFd(pidfd), () => {
-    watch.close()
+  const opened = addon.pidfdOpen(pid)
+  if (opened < 0) return onExit()
+  const pidfd = new OwnedFd(opened)
+  const poll = new Poll(pidfd.fd, () => {
+    poll.close()
+    pidfd.close()
     onExit()
   })
-  watch.unref()
+  poll.start(READABLE)
+  poll.unref()
 }

@@ -4,6 +4,7 @@ import { release } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { addon } from '../../src/sys/addon.ts'
+import { ExitSet } from '../../src/sys/exit-set.ts'
 import { isKilled, KillWatch } from '../../src/sys/kill-watch.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { ProcessWatch } from '../../src/sys/pidfd.ts'
@@ -27,8 +28,10 @@ async function startNode(program = ''): Promise<{ child: ChildProcess; pid: numb
   await once(child.stdout!, 'data')
   const pid = child.pid!
   const told: string[] = []
-  const exits = new ProcessWatch(new OwnedFd(addon.pidfdOpen(pid)), () => told.push('ended'))
+  const set = new ExitSet()
+  const exits = new ProcessWatch(new OwnedFd(addon.pidfdOpen(pid)), set, () => told.push('ended'))
   const kills = new KillWatch(pid, () => told.push('killed'))
+  atEnd(() => set.close())
   atEnd(() => exits.close())
   atEnd(() => kills.close())
   return { child, pid, told }

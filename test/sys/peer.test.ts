@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { addon, constants } from '../../src/sys/addon.ts'
+import { ExitSet } from '../../src/sys/exit-set.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { isAlive, type Peer, type PeerOptions, peerOf } from '../../src/sys/peer.ts'
 import { ProcessWatch } from '../../src/sys/pidfd.ts'
 import { processFacts } from '../../src/sys/process-facts.ts'
+import { atEnd } from '../support/cleanup.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons, type Python, startPython, until } from '../support/python.ts'
 
@@ -136,12 +138,21 @@ time.sleep(0.05); say(child); wait()`)
   })
 })
 
+/** Not a zombie, which has ended. */
+const isRunning = (pid: number) => !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+
+const exitSet = () => {
+  const exits = new ExitSet()
+  atEnd(() => exits.close())
+  return exits
+}
+
 describe('ProcessWatch', () => {
   it('tells once that the process ended, and signals it through the pidfd', async () => {
     const python = startPython(`say('up'); wait()`)
     await python.line()
     let exits = 0
-    const watch = new ProcessWatch(new OwnedFd(addon.pidfdOpen(python.pid)), () => exits++)
+    const watch = new ProcessWatch(new OwnedFd(addon.pidfdOpen(python.pid)), exitSet(), () => exits++)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(exits).toBe(0)
     watch.signal('SIGTERM')
@@ -161,7 +172,7 @@ describe('ProcessWatch', () => {
     python.process.kill('SIGKILL')
     await python.exit()
     let exits = 0
-    const watch = new ProcessWatch(pidfd, () => {
+    const watch = new ProcessWatch(pidfd, exitSet(), () => {
       exits++
       watch.close()
     })
@@ -172,12 +183,33 @@ describe('ProcessWatch', () => {
     const python = startPython(`say('up'); wait()`)
     await python.line()
     let exits = 0
-    const watch = new ProcessWatch(new OwnedFd(addon.pidfdOpen(python.pid)), () => exits++)
+    const watch = new ProcessWatch(new OwnedFd(addon.pidfdOpen(python.pid)), exitSet(), () => exits++)
     watch.close()
     python.process.kill('SIGKILL')
     await python.exit()
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(exits).toBe(0)
+  })
+
+  it('of many that end at once tells of each once, but of none that another one’s end has closed', async () => {
+    const exits = exitSet()
+    const pythons = Array.from({ length: 6 }, () => startPython(`say('up'); wait()`))
+    const told: number[] = []
+    const watches = pythons.map(({ pid }, index) => {
+      return new ProcessWatch(new OwnedFd(addon.pidfdOpen(pid)), exits, () => {
+        told.push(index)
+        watches[index ^ 1]!.close()
+      })
+    })
+    for (const python of pythons) await python.line()
+    // While this loop is kept busy: all of them are ready in the same turn.
+    for (const python of pythons) process.kill(python.pid, 'SIGKILL')
+    while (pythons.some(({ pid }) => isRunning(pid)));
+    await until(() => told.length === 3)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(told.map((index) => index >> 1).sort()).toEqual([0, 1, 2])
+    for (const watch of watches) watch.close()
+    for (const python of pythons) await python.exit()
   })
 
   it('takes a descriptor out of a process by its pidfd', async () => {
