@@ -33,6 +33,7 @@ FROM_INTS(js_pidfd_open, 1, proc_pidfd_open(a[0]))
 FROM_INTS(js_pidfd_open_thread, 1, proc_pidfd_open_thread(a[0]))
 FROM_INTS(js_pidfd_signal, 2, proc_pidfd_signal(a[0], a[1]))
 FROM_INTS(js_pidfd_getfd, 2, proc_pidfd_getfd(a[0], a[1]))
+FROM_INTS(js_kill_pending, 1, proc_kill_pending(a[0]))
 FROM_INTS(js_socket, 3, sock_open(a[0], a[1], a[2]))
 FROM_INTS(js_listen, 2, sock_listen(a[0], a[1]))
 FROM_INTS(js_accept, 1, sock_accept(a[0]))
@@ -307,7 +308,7 @@ NAPI_MODULE_INIT()
     {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
     {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
     {"memoryFile", js_memory_file}, {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
-    {"pidfdOpenThread", js_pidfd_open_thread},
+    {"pidfdOpenThread", js_pidfd_open_thread}, {"killPending", js_kill_pending},
     {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},

@@ -3,11 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* Twice what it has; its list of groups, which has no bound, comes before. */
+enum { STATUS_MOST = 4096 };
 
 static int result(long value)
 {
@@ -118,6 +124,18 @@ int proc_pidfd_signal(int pidfd, int signal)
 int proc_pidfd_getfd(int pidfd, int fd)
 {
   return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
+/* Whether SIGKILL waits for the process itself whose /proc/PID/status this is (ShdPnd of proc_pid_status(5), hexadecimal). */
+int proc_kill_pending(int status)
+{
+  char text[STATUS_MOST];
+  ssize_t length = pread(status, text, sizeof text - 1, 0);
+  if (length < 0)
+    return -errno;
+  text[length] = '\0';
+  const char *pending = strstr(text, "\nShdPnd:\t");
+  return pending && (strtoull(pending + strlen("\nShdPnd:\t"), NULL, 16) & 1ULL << (SIGKILL - 1)) != 0;
 }
 
 /* A file without a path, for bytes that outlive this process in another's descriptor (memfd_create(2)). */

@@ -29,6 +29,7 @@ int proc_pidfd_open(int pid);
 int proc_pidfd_open_thread(int tid);
 int proc_pidfd_signal(int pidfd, int signal);
 int proc_pidfd_getfd(int pidfd, int fd);
+int proc_kill_pending(int status);
 int proc_memory_file(const char *name);
 
 #endif

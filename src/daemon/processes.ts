@@ -171,9 +171,10 @@ export class Processes {
   private exited(entry: Entry): void {
     entry.alive = false
     this.closely.delete(entry)
-    unwatch(entry)
     this.forget(entry)
+    // Whoever waits for this end waits no longer than needed: what is left of it is closed afterwards.
     this.onExit(entry.key)
+    unwatch(entry)
     this.dropUnused(entry)
   }
 

@@ -180,6 +180,8 @@ export interface Addon {
   pidfdOpen(pid: number): number
   /** The same for one thread (PIDFD_THREAD). */
   pidfdOpenThread(tid: number): number
+  /** 1 when SIGKILL waits for the process whose /proc/PID/status that is. */
+  killPending(status: number): number
   pidfdSignal(pidfd: number, signal: number): number
   pidfdGetfd(pidfd: number, fd: number): number
 

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { release } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { addon } from '../../src/sys/addon.ts'
+import { addon, constants } from '../../src/sys/addon.ts'
 import { ExitSet } from '../../src/sys/exit-set.ts'
-import { isKilled, KillWatch } from '../../src/sys/kill-watch.ts'
+import { KillWatch } from '../../src/sys/kill-watch.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { ProcessWatch } from '../../src/sys/pidfd.ts'
 import { atEnd } from '../support/cleanup.ts'
@@ -23,7 +23,10 @@ async function startNode(program = ''): Promise<{ child: ChildProcess; pid: numb
     process.on('SIGUSR2', async () => { ${program} })
     setInterval(() => memory, 1e6)
     console.log('started')`
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  // Some of its ends would dump its memory.
+  const child = spawn('sh', ['-c', 'ulimit -c 0; exec "$0" -e "$1"', process.execPath, script], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   atEnd(() => void child.kill('SIGKILL'))
   await once(child.stdout!, 'data')
   const pid = child.pid!
@@ -73,14 +76,46 @@ it('leaves an end without a signal to the pidfd of the process', async () => {
   expect(told).toEqual(['ended'])
 })
 
-// proc_pid_stat(5): the 9th field has the flags, the 31st the pending signals.
-const stat = (flags: number, pending: number) =>
-  `7 (a ) (b) S 1 7 7 0 -1 ${flags} ${Array(21).fill(0).join(' ')} ${pending} 0 0 0`
+it.each(['SIGTERM', 'SIGABRT', 'SIGSEGV'] as const)(
+  'leaves an end by %s to the pidfd of the process',
+  async (signal) => {
+    const { child, told } = await startNode()
+    child.kill(signal)
+    await ended(told)
+    expect(told).toEqual(['ended'])
+  },
+)
 
-it('reads the kill from the flags or the pending signals of the main thread', () => {
-  expect(isKilled(stat(0x400100, 0))).toBe(false)
-  expect(isKilled(stat(0x400500, 0))).toBe(true)
-  expect(isKilled(stat(0x400100, 0x100))).toBe(true)
-  expect(isKilled(stat(0x400104, 0x200))).toBe(false)
-  expect(isKilled('')).toBe(false)
+it('does not take execve() by one of its threads, which ends all others, for a kill', async () => {
+  const python = startPython(`
+import threading
+def begin_anew():
+    wait(); os.execv(sys.executable, sys.orig_argv)
+for _ in range(8): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+threading.Thread(target=begin_anew, daemon=True).start()
+say('started'); time.sleep(60)`)
+  const told: string[] = []
+  for (let round = 0; round < 20; round++) {
+    expect(await python.line()).toBe('started')
+    const kills = new KillWatch(python.pid, () => told.push('killed'))
+    atEnd(() => kills.close())
+    python.write('begin anew')
+  }
+  expect(await python.line()).toBe('started')
+  expect(told).toEqual([])
+})
+
+it('reads the kill from what is pending for the whole process, not for a thread', async () => {
+  // SIGUSR1 is blocked, so that it stays pending too.
+  const python = startPython(`signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]); say('started'); wait()`)
+  await python.line()
+  const status = new OwnedFd(addon.open(`/proc/${python.pid}/status`, constants.O_RDONLY, 0))
+  atEnd(() => status.close())
+  expect(addon.killPending(status.fd)).toBe(0)
+  python.process.kill('SIGUSR1')
+  expect(addon.killPending(status.fd)).toBe(0)
+  python.process.kill('SIGKILL')
+  expect(addon.killPending(status.fd)).toBe(1)
+  await python.exit()
+  expect(addon.killPending(status.fd)).toBe(-constants.errno.ESRCH)
 })
