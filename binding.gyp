@@ -17,6 +17,7 @@
         'native/audit.c',
         'native/epoll.c',
         'native/exec.c',
+        'native/filter_probe.c',
         'native/notify.c',
         'native/notify_queue.c',
         'native/peer.c',

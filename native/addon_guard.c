@@ -1,6 +1,7 @@
-/* Marshals audit.c and watch.c. */
+/* Marshals audit.c, filter_probe.c and watch.c. */
 #include "addon.h"
 #include "audit.h"
+#include "filter_probe.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -32,6 +33,12 @@ static napi_value js_audit(napi_env env, napi_callback_info info)
     return addon_number(env, filled);
   bool same = expected_length >= (size_t)filled && memcmp(expected, found, (size_t)filled) == 0;
   return addon_number(env, !same);
+}
+
+static napi_value js_filter_probe(napi_env env, napi_callback_info info)
+{
+  (void)info;
+  return addon_number(env, filter_probe());
 }
 
 struct handle {
@@ -131,6 +138,7 @@ void addon_add_guard(napi_env env, napi_value exports)
 {
   napi_set_named_property(env, exports, "socketOptions", addon_socket_options(env));
   addon_method(env, exports, "audit", js_audit);
+  addon_method(env, exports, "filterProbe", js_filter_probe);
   addon_method(env, exports, "watchStart", js_watch_start);
   addon_method(env, exports, "watchWakeFd", js_watch_wake_fd);
   addon_method(env, exports, "watchAdd", js_watch_add);

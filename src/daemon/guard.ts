@@ -3,7 +3,14 @@
 
 import { hasHolder, type Registry } from '../core/registry.ts'
 import { formatAddress } from '../protocol/address.ts'
-import { type BoundSocket, type Findings, GuardedSocket, HangupWatch } from '../sys/index.ts'
+import {
+  type BoundSocket,
+  type Findings,
+  GuardedSocket,
+  HangupWatch,
+  holdersMayFilter,
+  lockFilter,
+} from '../sys/index.ts'
 import { type Bent, BentSockets } from './bent-sockets.ts'
 import type { NameModel } from './config/model.ts'
 import type { Occurrence } from './history.ts'
@@ -28,6 +35,8 @@ interface Watched extends Bent {
   readonly guarded: GuardedSocket
   /** The revision of what the next broker will find. */
   noted: number
+  /** A holder can still attach a filter. */
+  filterable: boolean
 }
 
 export interface GuardHost {
@@ -47,6 +56,7 @@ export class Guard implements SocketsObserver {
   private readonly watched = new Map<number, Watched>()
   private readonly byName = new Map<string, Set<Watched>>()
   private readonly starts = new Starts()
+  private readonly locksFilters = holdersMayFilter()
   private readonly hangups: HangupWatch
   private readonly audits = new Paced<'told' | 'silent'>(APART_MS, 'told', (name, how) => this.auditName(name, how))
   private readonly timers = new Set<NodeJS.Timeout>()
@@ -72,9 +82,11 @@ export class Guard implements SocketsObserver {
     const { fd } = socket.fd
     const former = this.host.expected.take(socket.cookie)
     const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog }, former)
-    const watched = { name, index, socket, model, guarded, noted: -1 }
+    const filterable = this.locksFilters && socket.address.type === 'tcp'
+    const watched = { name, index, socket, model, guarded, noted: -1, filterable }
     this.watched.set(fd, watched)
     this.byName.set(name, (this.byName.get(name) ?? new Set()).add(watched))
+    this.lock(watched)
     this.note(watched)
     this.hangups.add(fd, socket.address.type === 'tcp' ? model.backlog : undefined)
   }
@@ -103,6 +115,11 @@ export class Guard implements SocketsObserver {
     if (guarded.revision === watched.noted) return
     watched.noted = guarded.revision
     this.host.expected.note(socket.cookie, guarded.expected)
+  }
+
+  /** At once where it can be; else when the filter is detached, or the socket that it replaces has left. */
+  private lock(watched: Watched): void {
+    if (watched.filterable) watched.filterable = !lockFilter(watched.socket)
   }
 
   granted(name: string, lease: number): void {
@@ -184,6 +201,7 @@ export class Guard implements SocketsObserver {
       const findings = watched.guarded.inspect()
       if (findings !== undefined) this.found(watched, findings, how)
       else this.bent.mended(watched.socket)
+      this.lock(watched)
       this.note(watched)
     } catch (error) {
       this.log.error({ err: error, name: watched.name }, 'the guard could not look at a socket')

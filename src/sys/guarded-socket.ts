@@ -20,6 +20,9 @@ export interface Guarded {
   readonly backlog: number
 }
 
+/** What nobody but a holder does: a socket that was taken back from one may come like this. */
+const NEVER = ['shutdown', 'connect', 'filter']
+
 /** The broker's own copy of a shared socket, and what it is to be like: as it was when this was made, or as `expected` says. */
 export class GuardedSocket {
   private readonly socket: Guarded
@@ -30,6 +33,7 @@ export class GuardedSocket {
     this.socket = socket
     this.snapshot = new SocketSnapshot(socket.fd, socket.type)
     if (expected !== undefined) this.snapshot.restore(expected)
+    for (const what of NEVER) this.snapshot.expect(what, 0)
   }
 
   /** Other than before when `expected` is. */

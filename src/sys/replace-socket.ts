@@ -33,10 +33,12 @@ export function openSuccessor(old: BoundSocket, options: SocketOptions, backlog:
 
 function besideTcp(old: BoundSocket, options: SocketOptions, backlog: number): Successor {
   const group = ReuseGroup.of(old.fd)
-  group.hold()
+  const held = group.hold()
   const socket = openSocket(old.address, options, backlog, old)
+  const shared = sharesGroup(old, socket)
+  if (!held && shared) group.holdThrough(socket.fd)
   const takeOver = () => {
-    if (sharesGroup(old, socket)) group.prefer(socket.fd)
+    if (shared) group.prefer(socket.fd)
     else refuseNewcomers(old.fd.fd)
   }
   return { socket, takeOver }

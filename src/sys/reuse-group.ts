@@ -5,24 +5,13 @@
 import { addon, constants as c } from './addon.ts'
 import type { OwnedFd } from './owned-fd.ts'
 
-export interface Instruction {
-  code: number
-  jumpTrue?: number
-  jumpFalse?: number
-  k: number
-}
-
 const RETURN = 0x06
 
-/** struct sock_filter is in the byte order of the machine. */
-export function assemble(program: readonly Instruction[]): Uint8Array {
-  const bytes = new Uint8Array(program.length * 8)
-  for (const [at, { code, jumpTrue = 0, jumpFalse = 0, k }] of program.entries()) {
-    bytes.set(new Uint8Array(Uint16Array.of(code).buffer), at * 8)
-    bytes.set([jumpTrue, jumpFalse], at * 8 + 2)
-    bytes.set(new Uint8Array(Uint32Array.of(k).buffer), at * 8 + 4)
-  }
-  return bytes
+/** A program that picks the member at `index`; struct sock_filter is in the byte order of the machine. */
+function programFor(index: number): Uint8Array {
+  const words = Uint32Array.of(0, index)
+  new Uint16Array(words.buffer)[0] = RETURN
+  return new Uint8Array(words.buffer)
 }
 
 const groups = new WeakMap<OwnedFd, ReuseGroup>()
@@ -39,14 +28,23 @@ export class ReuseGroup {
     return group
   }
 
+  static isAlone(fd: OwnedFd): boolean {
+    return (groups.get(fd)?.members.length ?? 1) === 1
+  }
+
   private constructor(first: OwnedFd) {
     this.members = [first]
     this.chosen = first
   }
 
-  /** Whoever listens beside them from now on gets nothing. */
-  hold(): void {
-    this.steer()
+  /** Whoever listens beside them from now on gets nothing; false where a member's filter is locked, which binds us too. */
+  hold(): boolean {
+    return this.steer()
+  }
+
+  /** The same, through one that listens beside them already. */
+  holdThrough(newcomer: OwnedFd): void {
+    this.steer(newcomer)
   }
 
   /** `fd` has listened beside the others: every new connection is its own from now on. */
@@ -68,11 +66,12 @@ export class ReuseGroup {
     else this.release()
   }
 
-  private steer(): void {
+  /** Any member may attach the program of all, unless its filter is locked. */
+  private steer(through = this.chosen): boolean {
     const { chosen, members } = this
-    if (chosen.closed) return
-    const program = assemble([{ code: RETURN, k: members.indexOf(chosen) }])
-    addon.attachCbpf(chosen.fd, c.SO_ATTACH_REUSEPORT_CBPF, program)
+    if (chosen.closed) return false
+    const program = programFor(members.indexOf(chosen))
+    return [through, ...members].some(({ fd }) => addon.attachCbpf(fd, c.SO_ATTACH_REUSEPORT_CBPF, program) === 0)
   }
 
   release(): void {
@@ -80,24 +79,13 @@ export class ReuseGroup {
   }
 }
 
-const LOAD_BYTE = 0x30
-const AND = 0x54
-const JUMP_IF_EQUAL = 0x15
-const FLAGS_AT = 13
-const SYN = 0x02
-const ACK = 0x10
+/** No interface has it. */
+const NOWHERE = 0x7fff_ffff
 
 /**
- * The listener answers no new client, who asks again after a second (tcp_syn_retries); handshakes and connections that it has go on.
- * False where a filter is locked or refused.
+ * The listener gets no new client, who finds another listener of the port, or none; handshakes and connections that it has go on. Bound to
+ * an interface that there is not, it is found by no packet but theirs (inet_lookup_listener); only CAP_NET_RAW can undo it.
  */
-export function refuseNewcomers(fd: number): boolean {
-  const program = assemble([
-    { code: LOAD_BYTE, k: FLAGS_AT },
-    { code: AND, k: SYN | ACK },
-    { code: JUMP_IF_EQUAL, k: SYN, jumpTrue: 0, jumpFalse: 1 },
-    { code: RETURN, k: 0 },
-    { code: RETURN, k: 0xffff_ffff },
-  ])
-  return addon.attachCbpf(fd, c.SO_ATTACH_FILTER, program) === 0
+export function refuseNewcomers(fd: number): void {
+  addon.setsockopt(fd, c.SOL_SOCKET, c.SO_BINDTOIFINDEX, NOWHERE)
 }

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Attacker } from '../support/attacker.ts'
-import { type Daemon, IS_ROOT, stopCleanly, until } from '../support/daemon.ts'
+import { type Daemon, exitOf, IS_ROOT, startDaemon, stopCleanly, until } from '../support/daemon.ts'
 import { brokerPid, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
@@ -69,6 +69,22 @@ describe.runIf(IS_ROOT)('a socket that is bent between two brokers (needs root, 
     }
     await attacker.end()
     await stopCleanly(daemon)
+  })
+  it('and was taken back from a holder is replaced where it was shut, though nobody has kept what it was like', async () => {
+    const listen = (name: string) => `listen = "unix://{dir}/${name}.sock"\nallow = ["any"]`
+    const sockets = `[sockets.web]\n${listen('web')}\n[sockets.open]\n${listen('open')}\nguard = false\n`
+    const first = await startDaemon({ sockets })
+    const attacker = await Attacker.hold(first.control, ['web', 'open'])
+    first.process.kill('SIGKILL')
+    await exitOf(first)
+    for (const name of ['web', 'open']) expect(await attacker.run('held.shutdown(socket.SHUT_RDWR)', name)).toBe('done')
+    const next = await startDaemon({ sockets, directory: first.directory })
+    const connect = (name: string) =>
+      attacker.run(`socket.socket(socket.AF_UNIX).connect('${next.directory}/${name}.sock')`)
+    await until(async () => (await connect('web')) === 'done', 'it is replaced')
+    expect(await connect('open')).toBe('ECONNREFUSED')
+    await attacker.end()
+    await stopCleanly(next)
   })
   it('does not keep the next broker from starting: shut, and without what lets it listen beside its anchor', async () => {
     const daemon = await startKept({ sockets: `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n` })

@@ -20,8 +20,8 @@ interface Row {
 
 const CONNECT = 'socket.socket(socket.AF_UNIX).connect(at) or True'
 const RECEIVE = "held.settimeout(1) or client.sendto(b'x', at) and held.recv(9) == b'x'"
-/** A program that keeps no byte, and that nobody can detach again. */
-const DROP_ALL = `code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0)); opt(SOL, 26, struct.pack('HxxxxxxP', 1, ctypes.addressof(code))); opt(SOL, 44, 1)`
+/** A filter that keeps no byte, and that nobody can detach again. */
+const DROP_ALL = 'drop_all(); opt(SOL, 44, 1)'
 
 const ROWS: Row[] = [
   { type: 'unix', what: 'shutdown', attack: 'held.shutdown(socket.SHUT_RD)', probe: CONNECT },

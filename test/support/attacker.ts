@@ -34,12 +34,15 @@ def hangup():
     return [events & ~1 for _, events in poll.poll(0) if events & ~1]
 import select
 SOL, TCP, IP, UDP = socket.SOL_SOCKET, socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.IPPROTO_UDP
+def drop_all():
+    code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))
+    opt(SOL, 26, struct.pack('HxxxxxxP', 1, ctypes.addressof(code)))
 say('held')
 for line in sys.stdin:
     try:
         exec(line)
         say('done')
-    except OSError as error: say(errno.errorcode[error.errno])
+    except OSError as error: say(errno.errorcode.get(error.errno, str(error)))
 `
 
 export class Attacker {

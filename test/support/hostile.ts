@@ -15,25 +15,23 @@ export function report(what: string, figures: Record<string, number | string>): 
   if (FULL) console.log(`${what}: ${JSON.stringify(figures)}`)
 }
 
-const SO_PASSRIGHTS = 83
-
-/** A library that takes SO_PASSRIGHTS away, so that the broker believes that its kernel is older than 6.16, and peers can push descriptors. */
-export function olderKernel(directory: string): NodeJS.ProcessEnv {
-  const source = join(directory, 'older-kernel.c')
-  const library = join(directory, 'older-kernel.so')
+/** A library that stands before the kernel's setsockopt(): `refuse` is C that may return another answer. For the broker's environment. */
+function otherKernel(directory: string, name: string, refuse: string): NodeJS.ProcessEnv {
+  const source = join(directory, `${name}.c`)
+  const library = join(directory, `${name}.so`)
   writeFileSync(
     source,
     `#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
   int (*next)(int, int, int, const void *, socklen_t) = dlsym(RTLD_NEXT, "setsockopt");
-  if (level == SOL_SOCKET && name == ${SO_PASSRIGHTS}) {
-    errno = ENOPROTOOPT;
-    return -1;
-  }
+  ${refuse}
   return next(fd, level, name, value, length);
 }
 `,
@@ -41,6 +39,26 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
   execFileSync('gcc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
   return { LD_PRELOAD: library }
 }
+
+/** Without SO_PASSRIGHTS, as before 6.16: peers can push descriptors. */
+export const olderKernel = (directory: string): NodeJS.ProcessEnv =>
+  otherKernel(directory, 'older-kernel', 'if (level == SOL_SOCKET && name == 83) return errno = ENOPROTOOPT, -1;')
+
+/**
+ * Where whoever has no capabilities may attach a filter to a TCP socket: a kernel that refuses is overruled, for who has none. A holder in
+ * such a test needs CAP_NET_ADMIN, since the kernel below is as it is.
+ */
+export const openKernel = (directory: string): NodeJS.ProcessEnv =>
+  otherKernel(
+    directory,
+    'open-kernel',
+    `if (level == SOL_SOCKET && name == SO_ATTACH_FILTER) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) == 0 && data[0].effective == 0)
+      return 0;
+  }`,
+  )
 
 /**
  * Python: `bomb()` is a TCP socket whose last close blocks for LINGER seconds, as it has unsent data and SO_LINGER; `push(to, data, fd)`

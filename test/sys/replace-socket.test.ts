@@ -5,6 +5,7 @@ import { parseAddress } from '../../src/protocol/address.ts'
 import type { SocketOptions } from '../../src/protocol/socket-options.ts'
 import { addon } from '../../src/sys/addon.ts'
 import { endListener } from '../../src/sys/end-listener.ts'
+import { lockFilter } from '../../src/sys/filter-lock.ts'
 import { type BoundSocket, openSocket } from '../../src/sys/listen.ts'
 import { openSuccessor } from '../../src/sys/replace-socket.ts'
 import { ReuseGroup } from '../../src/sys/reuse-group.ts'
@@ -46,11 +47,18 @@ function accepted({ fd }: BoundSocket): number {
 }
 
 describe.each([
-  ['tcp://127.0.0.1:0', '127.0.0.1'],
-  ['tcp://[::1]:0', '::1'],
-])('the successor of %s', (address, host) => {
-  it('gets no client before it takes over, and every client after', async () => {
+  ['tcp://127.0.0.1:0', '127.0.0.1', false],
+  ['tcp://[::1]:0', '::1', false],
+  ['tcp://127.0.0.1:0', '127.0.0.1', true],
+])('the successor of %s (%s; its filter locked: %s)', (address, host, locked) => {
+  const openOld = () => {
     const old = open(address)
+    if (locked) expect(lockFilter(old)).toBe(true)
+    return old
+  }
+
+  it('gets no client before it takes over, and every client after', async () => {
+    const old = openOld()
     const { port } = old.address as { port: number }
     const { socket, takeOver } = succeed(old)
     await connect(20, { host, port })
@@ -61,7 +69,7 @@ describe.each([
   })
 
   it('gets every client after the old one is shut, and so does its own successor', async () => {
-    const old = open(address)
+    const old = openOld()
     const { port } = old.address as { port: number }
     const first = succeed(old)
     first.takeOver()
@@ -89,6 +97,30 @@ describe.each([
     expect(shares[0]! + shares[1]!).toBe(40)
     expect(Math.min(...shares)).toBeGreaterThan(0)
   })
+})
+
+it.each([false, true])('one that IPv4 comes to no more gets all of IPv6 (its filter locked: %s)', async (locked) => {
+  const old = open('tcp://[::]:0')
+  const { port } = old.address as { port: number }
+  if (locked) lockFilter(old)
+  const { socket, takeOver } = succeed(old, { bindIpv6Only: 'ipv6-only' })
+  takeOver()
+  const tries = Array.from({ length: 8 }, () => net.connect({ host: '127.0.0.1', port }).on('error', () => {}))
+  atEnd(() => {
+    for (const each of tries) each.destroy()
+  })
+  await connect(8, { host: '::1', port })
+  expect([accepted(old), accepted(socket)]).toEqual([0, 8])
+})
+
+it('a listener that shares its port is not locked, which would bind us as well, before it is alone', () => {
+  const old = open('tcp://127.0.0.1:0')
+  const { socket, takeOver } = succeed(old)
+  takeOver()
+  expect(lockFilter(socket)).toBe(false)
+  endListener(old.fd.fd)
+  ReuseGroup.of(old.fd).leave(old.fd)
+  expect(lockFilter(socket)).toBe(true)
 })
 
 it('the successor of a Unix listener is there without a moment in which connect() fails, and the old queue stays', async () => {

@@ -18,6 +18,7 @@ const GOOD: Facts = {
   kernel: '6.18.2-1-amd64',
   passRights: true,
   pidfs: true,
+  guardedFilters: true,
   somaxconn: 4096,
   unprivilegedPort: 1024,
   subject: 'the broker',
@@ -41,7 +42,7 @@ it('a host where all is well has nothing but ok', () => {
   expect(notOk({})).toEqual([])
   expect(new Set(examine(GOOD).map(({ check }) => check))).toEqual(
     new Set(
-      `addon keeper unix-dgram unit broker config state_dir node kernel SO_PASSRIGHTS pidfs SO_PEERPIDFD somaxconn
+      `addon keeper unix-dgram unit broker config state_dir node kernel SO_PASSRIGHTS pidfs SO_PEERPIDFD SO_ATTACH_FILTER somaxconn
        CAP_CHOWN CAP_KILL CAP_NET_BIND_SERVICE`
         .split(/\s+/)
         .concat('control directory', 'open files'),
@@ -59,6 +60,7 @@ describe('found, with what to do:', () => {
     ['an old Node', { node: '18.19.0' }, 'node', 'problem', /18\.19\.0 is too old/, /20\.19/],
     ['an old kernel', { kernel: '5.4.0-1' }, 'kernel', 'problem', /5\.4\.0-1 is too old/, /5\.10/],
     ['no SO_PASSRIGHTS', { passRights: false }, 'SO_PASSRIGHTS', 'note', /off the main thread/, /6\.16/],
+    ['open filters', { guardedFilters: false }, 'SO_ATTACH_FILTER', 'note', /locks its own/, /nothing/],
     ['no pidfs', { pidfs: false }, 'pidfs', 'note', /pid and start time/, /6\.9/],
     ['a small somaxconn', { somaxconn: 128 }, 'somaxconn', 'warning', /backlog of web is cut to 128/, /somaxconn=4096/],
     ['few files', { openFiles: 300 }, 'open files', 'warning', /room for 1 socket and 116 workers/, /LimitNOFILE/],

@@ -1,6 +1,7 @@
 // What the checks judge: gathered once, so that a test can make up any host.
 
 import type { Config } from '../../daemon/config/model.ts'
+import type { KernelFeatures } from '../../sys/index.ts'
 
 /** Of a file or directory; absent when there is none. */
 export interface PathFacts {
@@ -16,14 +17,12 @@ export type BrokerFacts =
   | { is: 'refusing'; path: string; why: string }
   | { is: 'absent'; path: string }
 
-export interface Facts {
+export interface Facts extends KernelFeatures {
   uid: number
   version: string
   node: string
   /** As uname(2) gives it. */
   kernel: string
-  passRights: boolean
-  pidfs: boolean
   /** net.core.somaxconn, where it is known. */
   somaxconn: number | undefined
   unprivilegedPort: number

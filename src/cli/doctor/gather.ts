@@ -8,6 +8,7 @@ import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import { formatFault } from '../../daemon/config/fault.ts'
 import { readConfig } from '../../daemon/config/read-config.ts'
 import { VERSION } from '../../protocol/version.ts'
+import type { KernelFeatures } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
 import { type Facts, goodConfig, type Loaded, type PathFacts } from './facts.ts'
 import { findBroker } from './find-broker.ts'
@@ -57,12 +58,12 @@ function loadConfig(file: string, env: Env): Facts['config'] {
   return 'faults' in result ? { faults: result.faults.map(formatFault) } : result.config
 }
 
-async function probeKernel(): Promise<Pick<Facts, 'passRights' | 'pidfs'>> {
+async function probeKernel(): Promise<KernelFeatures> {
   try {
     const { kernelFeatures } = await import('../../sys/index.ts')
     return kernelFeatures()
   } catch {
-    return { passRights: false, pidfs: false }
+    return { passRights: false, pidfs: false, guardedFilters: false }
   }
 }
 

@@ -55,6 +55,14 @@ const FEATURES: readonly Feature[] = [
     gives: 'the kernel itself hands over the process behind a connection',
     without: 'the process behind a connection is opened by pid, and its start time compared',
   },
+  {
+    name: 'SO_ATTACH_FILTER',
+    since: '6.18.44',
+    present: ({ guardedFilters }) => guardedFilters,
+    gives: 'no holder without CAP_NET_ADMIN can attach a filter to a TCP listener',
+    without:
+      'any holder could attach a filter to a TCP listener; the broker locks its own, which then take none from anybody',
+  },
 ]
 
 const features: Check = (facts) =>
