@@ -1,5 +1,6 @@
 /* Marshals between JavaScript and the system calls of scm.c, sock.c and proc.c: each answers a number >= 0, or -errno. */
 #include "addon.h"
+#include "diag.h"
 #include "peer.h"
 #include "privileges.h"
 #include "proc.h"

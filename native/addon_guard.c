@@ -1,6 +1,7 @@
-/* Marshals audit.c, filter_probe.c and watch.c. */
+/* Marshals audit.c, filter_probe.c, md5_diag.c and watch.c. */
 #include "addon.h"
 #include "audit.h"
+#include "diag.h"
 #include "filter_probe.h"
 #include "watch.h"
 
@@ -33,6 +34,15 @@ static napi_value js_audit(napi_env env, napi_callback_info info)
     return addon_number(env, filled);
   bool same = expected_length >= (size_t)filled && memcmp(expected, found, (size_t)filled) == 0;
   return addon_number(env, !same);
+}
+
+static napi_value js_remove_md5(napi_env env, napi_callback_info info)
+{
+  napi_value value;
+  int32_t fd;
+  if (!addon_args(env, info, &value, 1) || !addon_int(env, value, &fd))
+    return NULL;
+  return addon_number(env, md5_remove(fd));
 }
 
 static napi_value js_filter_probe(napi_env env, napi_callback_info info)
@@ -138,6 +148,7 @@ void addon_add_guard(napi_env env, napi_value exports)
 {
   napi_set_named_property(env, exports, "socketOptions", addon_socket_options(env));
   addon_method(env, exports, "audit", js_audit);
+  addon_method(env, exports, "removeMd5", js_remove_md5);
   addon_method(env, exports, "filterProbe", js_filter_probe);
   addon_method(env, exports, "watchStart", js_watch_start);
   addon_method(env, exports, "watchWakeFd", js_watch_wake_fd);

@@ -1,8 +1,9 @@
 #include "audit.h"
-#include "sock.h"
+#include "diag.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -56,6 +57,16 @@ static int32_t filter(int fd)
   return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) < 0 ? -errno : (int32_t)length;
 }
 
+/* What is not signed is dropped and counted, and nothing else tells of a key but a question that costs as much as all others together. */
+static int32_t md5sig(int fd)
+{
+  uint32_t figures[SK_MEMINFO_VARS];
+  socklen_t length = sizeof figures;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &length) < 0 || figures[SK_MEMINFO_DROPS] == 0)
+    return 0;
+  return md5_count(fd);
+}
+
 static int32_t fact(int fd, int32_t name)
 {
   switch (name) {
@@ -71,6 +82,8 @@ static int32_t fact(int fd, int32_t name)
     return connected(fd);
   case AUDIT_FILTER:
     return filter(fd);
+  case AUDIT_MD5SIG:
+    return md5sig(fd);
   default:
     return -EINVAL;
   }
@@ -86,7 +99,7 @@ static void read_row(int fd, const struct audit_row *row, uint8_t *value)
     return;
   }
   socklen_t length = (socklen_t)size;
-  memset(value, 0, size);
+  memset(value, 0xff, size);
   if (getsockopt(fd, row->level, row->name, value, &length) < 0)
     memset(value, 0xff, size);
 }

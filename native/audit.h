@@ -14,6 +14,7 @@ enum audit_fact {
   AUDIT_UNIX_BACKLOG, /* of a Unix listener; -1 where the kernel does not tell */
   AUDIT_CONNECTED,    /* 1 when the socket has a peer */
   AUDIT_FILTER,       /* length of the socket filter; below 0 when it cannot be read */
+  AUDIT_MD5SIG,       /* keys of TCP_MD5SIG on a listener that has dropped something; 0 without CAP_NET_ADMIN */
 };
 
 struct audit_row {
@@ -23,8 +24,8 @@ struct audit_row {
 };
 
 /*
- * Fills `values` with what each row says, one after the other: as many bytes as its size, zeros where the kernel wrote fewer, and
- * 0xff throughout where the kernel has no such option here. Returns the bytes filled, or -errno.
+ * Fills `values` with what each row says, one after the other: as many bytes as its size, of which those
+ * that the kernel did not write are 0xff: all of them where it has no such option here. Returns the bytes filled, or -errno.
  */
 int audit_read(int fd, const struct audit_row *rows, size_t count, uint8_t *values, size_t length);
 

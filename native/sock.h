@@ -32,13 +32,4 @@ int sock_name(int fd, struct sock_words *words);
 int sock_peer_name(int fd, struct sock_words *words);
 int sock_unsent(int fd);
 
-struct unix_figures {
-  uint32_t rqueue;
-  uint32_t wqueue;
-  uint32_t shutdown;
-  uint32_t state;
-};
-
-int unix_diag(uint32_t inode, struct unix_figures *figures);
-
 #endif

@@ -1,12 +1,10 @@
-#include "sock.h"
+#include "diag.h"
 
-#include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 struct request {
   struct nlmsghdr header;
@@ -30,10 +28,9 @@ static void read_attributes(const struct nlmsghdr *header, struct unix_figures *
   }
 }
 
-static int ask(int netlink, uint32_t inode, struct unix_figures *figures)
+int unix_diag(uint32_t inode, struct unix_figures *figures)
 {
   struct request request = {
-    .header = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
     .unix_ = {.sdiag_family = AF_UNIX,
               .udiag_states = ~0U,
               .udiag_ino = inode,
@@ -44,30 +41,10 @@ static int ask(int netlink, uint32_t inode, struct unix_figures *figures)
     char bytes[2048];
     struct nlmsghdr header;
   } answer;
-
-  if (send(netlink, &request, sizeof request, MSG_NOSIGNAL) < 0)
-    return -errno;
-  /* The kernel answers within the send, so an answer that is not there never comes. */
-  ssize_t length = recv(netlink, &answer, sizeof answer, MSG_DONTWAIT);
-  if (length < 0)
-    return -errno;
-  if (!NLMSG_OK(&answer.header, (size_t)length))
-    return -EBADMSG;
-  if (answer.header.nlmsg_type == NLMSG_ERROR)
-    return ((const struct nlmsgerr *)NLMSG_DATA(&answer.header))->error;
-  if (answer.header.nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
-    return -EBADMSG;
+  memset(figures, 0, sizeof *figures);
+  int status = diag_ask(&request, sizeof request, &answer, sizeof answer, sizeof(struct unix_diag_msg));
+  if (status < 0)
+    return status;
   read_attributes(&answer.header, figures);
   return 0;
-}
-
-int unix_diag(uint32_t inode, struct unix_figures *figures)
-{
-  memset(figures, 0, sizeof *figures);
-  int netlink = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (netlink < 0)
-    return -errno;
-  int status = ask(netlink, inode, figures);
-  close(netlink);
-  return status;
 }

@@ -29,7 +29,7 @@ for (const [kind, addressOf] of Object.entries(addresses)) {
   const each = Math.min(count, 400)
   const sockets = Array.from({ length: each }, (_, at) => openSocket(parseAddress(addressOf(at)), {}, 128))
   const guarded = sockets.map(
-    (socket) => new GuardedSocket({ fd: socket.fd.fd, type: socket.address.type, backlog: 128 }),
+    (socket) => new GuardedSocket({ fd: socket.fd.fd, address: socket.address, backlog: 128 }),
   )
   look(guarded)
   const micros = look(guarded) / each

@@ -81,7 +81,7 @@ export class Guard implements SocketsObserver {
     if (!model.guard || socket.unbound) return
     const { fd } = socket.fd
     const former = this.host.expected.take(socket.cookie)
-    const guarded = new GuardedSocket({ fd, type: socket.address.type, backlog: model.backlog }, former)
+    const guarded = new GuardedSocket({ fd, address: socket.address, backlog: model.backlog }, former)
     const filterable = this.locksFilters && socket.address.type === 'tcp'
     const watched = { name, index, socket, model, guarded, noted: -1, filterable }
     this.watched.set(fd, watched)

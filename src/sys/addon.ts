@@ -231,6 +231,8 @@ export interface Addon {
   ): number
   /** Fills `found` with what each row (level, name, size) says now; 0 when that is what was expected, else 1. */
   audit(fd: number, rows: Int32Array, expected: Uint8Array, found: Uint8Array): number
+  /** Removes the keys of TCP_MD5SIG that can be seen; answers how many there were. */
+  removeMd5(fd: number): number
   /** Whether a process without capabilities may attach a filter to a TCP socket: 1 or 0. */
   filterProbe(): number
   /** A thread that hears of hang-ups only. */

@@ -14,6 +14,7 @@ export type Repair =
   | 'text'
   | 'empty'
   | 'detach'
+  | 'unsign'
   | 'listen'
   | 'disconnect'
   | 'status'
@@ -38,6 +39,7 @@ const udp: readonly SocketType[] = ['udp']
 const inet: readonly SocketType[] = ['tcp', 'udp']
 const local: readonly SocketType[] = ['unix', 'unix-seqpacket', 'unix-dgram']
 const localStreams: readonly SocketType[] = ['unix', 'unix-seqpacket']
+const vsock: readonly SocketType[] = ['vsock']
 const datagrams: readonly SocketType[] = ['udp', 'unix-dgram']
 const streams: readonly SocketType[] = ['tcp', 'unix', 'unix-seqpacket', 'vsock']
 const every: readonly SocketType[] = [...streams, ...datagrams]
@@ -51,6 +53,7 @@ const WORDS: Readonly<Record<string, string>> = {
   SO_PEERCRED: 'listen',
   CONNECTED: 'connect',
   FILTER: 'filter',
+  MD5SIG: 'TCP_MD5SIG',
 }
 
 function row(name: string, types: readonly SocketType[], repair: Repair = 'set', mayRise = false): GuardedOption {
@@ -61,6 +64,11 @@ function row(name: string, types: readonly SocketType[], repair: Repair = 'set',
 }
 
 const mayRise = (name: string, types: readonly SocketType[], repair: Repair = 'set') => row(name, types, repair, true)
+
+const IPV6_RECEIVED = [
+  ...['2292PKTINFO', '2292HOPOPTS', '2292DSTOPTS', '2292RTHDR', '2292HOPLIMIT', 'RECVHOPLIMIT', 'RECVHOPOPTS'],
+  ...['RECVRTHDR', 'RECVDSTOPTS', 'RECVPATHMTU', 'RECVTCLASS', 'RECVORIGDSTADDR', 'RECVFRAGSIZE', 'FLOWINFO'],
+].map((name) => `IPV6_${name}`)
 
 /** In the order in which they are set back: a listener that lost SO_REUSEPORT cannot listen beside its anchor. */
 export const GUARDED_OPTIONS: readonly GuardedOption[] = [
@@ -73,6 +81,7 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_PEERCRED', localStreams, 'listen'),
   row('CONNECTED', datagrams, 'disconnect'),
   row('FILTER', every, 'detach'),
+  row('MD5SIG', tcp, 'unsign'),
   // A lock without a filter harms nobody; with one, the filter is what cannot be undone.
   mayRise('SO_LOCK_FILTER', every),
 
@@ -84,6 +93,8 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_SNDBUF', streams, 'buffer'),
   mayRise('SO_RCVBUF', datagrams, 'buffer'),
   mayRise('SO_SNDBUF', datagrams, 'buffer'),
+  // After the buffers: one that was set by hand does not grow with the connection any more.
+  row('SO_BUF_LOCK', tcp),
   row('SO_BINDTOIFINDEX', inet),
   row('SO_DONTROUTE', inet),
   row('SO_KEEPALIVE', tcp),
@@ -93,19 +104,25 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_BUSY_POLL', inet),
   row('SO_MAX_PACING_RATE', inet),
   row('SO_INCOMING_CPU', tcp),
-  row('SO_ZEROCOPY', inet),
+  row('SO_ZEROCOPY', [...inet, 'vsock']),
   row('SO_NO_CHECK', udp),
+  row('SO_TIMESTAMP_NEW', streams),
+  row('SO_TIMESTAMPNS_NEW', streams),
   row('SO_TIMESTAMP', streams),
   row('SO_TIMESTAMPNS', streams),
+  row('SO_TIMESTAMPING', streams),
+  row('SO_TXREHASH', tcp),
   mayRise('SO_TIMESTAMP', datagrams),
   mayRise('SO_TIMESTAMPNS', datagrams),
-  mayRise('SO_BROADCAST', udp),
+  row('SO_BROADCAST', inet),
   row('SO_PASSCRED', localStreams),
   row('SO_PASSSEC', localStreams),
+  row('SO_PASSPIDFD', localStreams),
   mayRise('SO_PASSCRED', ['unix-dgram']),
   mayRise('SO_PASSSEC', ['unix-dgram']),
+  mayRise('SO_PASSPIDFD', ['unix-dgram']),
   row('SO_PASSRIGHTS', local),
-  row('SO_PEEK_OFF', local),
+  row('SO_PEEK_OFF', every),
 
   row('IP_TOS', inet),
   row('IP_TTL', inet, -1),
@@ -128,6 +145,12 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('IPV6_RECVERR', tcp),
   row('IPV6_RECVPKTINFO', tcp),
   mayRise('IPV6_RECVPKTINFO', udp),
+  row('IPV6_RTHDR', inet, 'empty'),
+  row('IPV6_FLOWINFO_SEND', inet),
+  row('IPV6_AUTOFLOWLABEL', inet),
+  row('IPV6_ADDR_PREFERENCES', udp),
+  // Each makes the kernel copy what comes on every connection.
+  ...IPV6_RECEIVED.map((name) => row(name, tcp)),
 
   row('TCP_NODELAY', tcp),
   row('TCP_CORK', tcp),
@@ -145,9 +168,22 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('TCP_USER_TIMEOUT', tcp),
   row('TCP_CONGESTION', tcp, 'text'),
   row('TCP_WINDOW_CLAMP', tcp, 'replace'),
+  row('TCP_QUICKACK', tcp),
+  row('TCP_THIN_LINEAR_TIMEOUTS', tcp),
+  row('TCP_FASTOPEN_NO_COOKIE', tcp),
+  row('TCP_INQ', tcp),
+  row('TCP_RTO_MAX_MS', tcp),
+  row('TCP_RTO_MIN_US', tcp),
+  row('TCP_DELACK_MAX_US', tcp),
 
   row('UDP_CORK', udp),
   row('UDP_ENCAP', udp),
   row('UDP_GRO', udp),
   row('UDP_SEGMENT', udp),
+  row('UDP_NO_CHECK6_TX', udp),
+  row('UDP_NO_CHECK6_RX', udp),
+
+  row('SO_VM_SOCKETS_BUFFER_MAX_SIZE', vsock),
+  row('SO_VM_SOCKETS_BUFFER_MIN_SIZE', vsock),
+  row('SO_VM_SOCKETS_BUFFER_SIZE', vsock),
 ]

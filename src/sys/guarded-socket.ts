@@ -1,4 +1,4 @@
-import type { SocketType } from '../protocol/address.ts'
+import type { Address } from '../protocol/address.ts'
 import { addon, constants as c } from './addon.ts'
 import { listenAgain, repairSocket } from './repair-socket.ts'
 import { type Bend, SocketSnapshot, wordOf } from './socket-snapshot.ts'
@@ -16,12 +16,13 @@ export interface Findings {
 
 export interface Guarded {
   readonly fd: number
-  readonly type: SocketType
+  readonly address: Address
   readonly backlog: number
 }
 
+const ROUNDS = 2
 /** What nobody but a holder does: a socket that was taken back from one may come like this. */
-const NEVER = ['shutdown', 'connect', 'filter']
+const NEVER = ['shutdown', 'connect', 'filter', 'TCP_MD5SIG']
 
 /** The broker's own copy of a shared socket, and what it is to be like: as it was when this was made, or as `expected` says. */
 export class GuardedSocket {
@@ -31,7 +32,7 @@ export class GuardedSocket {
 
   constructor(socket: Guarded, expected?: string) {
     this.socket = socket
-    this.snapshot = new SocketSnapshot(socket.fd, socket.type)
+    this.snapshot = new SocketSnapshot(socket.fd, socket.address)
     if (expected !== undefined) this.snapshot.restore(expected)
     for (const what of NEVER) this.snapshot.expect(what, 0)
   }
@@ -60,8 +61,8 @@ export class GuardedSocket {
 
   /** A TCP listener that a holder shut listens again, before anything else is looked at; true when it was shut and is not any more. */
   reopen(): boolean {
-    const { fd, type } = this.socket
-    if (type !== 'tcp' || getInt(fd, c.SOL_SOCKET, c.SO_ACCEPTCONN) === 1) return false
+    const { fd, address } = this.socket
+    if (address.type !== 'tcp' || getInt(fd, c.SOL_SOCKET, c.SO_ACCEPTCONN) === 1) return false
     return listenAgain(this.socket)
   }
 
@@ -69,8 +70,13 @@ export class GuardedSocket {
   inspect(): Findings | undefined {
     const bends = this.snapshot.bends()
     if (bends.length === 0) return undefined
-    repairSocket(this.socket, bends)
-    const left = this.snapshot.bends().map(wordFor)
+    let still = bends
+    // One option may change another: SO_RCVBUF is locked when it is set back.
+    for (let round = 0; round < ROUNDS && still.length > 0; round++) {
+      repairSocket(this.socket, still)
+      still = this.snapshot.bends()
+    }
+    const left = still.map(wordFor)
     const repaired = bends.map(wordFor).filter((what) => !left.includes(what))
     const listener = bends.find(({ option }) => option.label === 'listen')
     return { repaired, left, ...(listener && { listener: wordOf(listener.now) }) }

@@ -40,6 +40,7 @@ const ACTS: Readonly<Record<Exclude<Repair, number>, Act>> = {
   text: ({ fd }, bend) => write(fd, bend, bend.before.subarray(0, bend.before.indexOf(0))),
   empty: ({ fd }, bend) => write(fd, bend, new Uint8Array(0)),
   detach: ({ fd }) => void addon.setsockopt(fd, c.SOL_SOCKET, c.SO_DETACH_FILTER, 0),
+  unsign: ({ fd }) => void addon.removeMd5(fd),
   status: ({ fd }, bend) => void addon.setNonblock(fd, wordOf(bend.before) === 0 ? 0 : 1),
   disconnect: ({ fd }) => void addon.connect(fd, c.AF_UNSPEC, '', 0),
   listen,

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { SocketType } from '../protocol/address.ts'
+import type { Address } from '../protocol/address.ts'
 import { addon } from './addon.ts'
 import { GUARDED_OPTIONS, type GuardedOption } from './guarded-options.ts'
 import { check } from './system-error.ts'
@@ -24,12 +24,17 @@ interface Plan {
 /** What opening a kept socket sets anew: the caller of listen(), and its backlog. */
 const SET_BY_LISTEN: ReadonlySet<string> = new Set(['backlog', 'listen'])
 
-const plans = new Map<SocketType, Plan>()
+const plans = new Map<string, Plan>()
 
-function planFor(type: SocketType): Plan {
-  const known = plans.get(type)
+/** What belongs to IPv6 is asked of its sockets only: each question is a system call. */
+function planFor(address: Address): Plan {
+  const ipv6 = 'family' in address && address.family === 6
+  const key = `${address.type} ${ipv6}`
+  const known = plans.get(key)
   if (known) return known
-  const options = GUARDED_OPTIONS.filter(({ types }) => types.includes(type))
+  const options = GUARDED_OPTIONS.filter(
+    ({ types, label }) => types.includes(address.type) && (ipv6 || !label.startsWith('IPV6_')),
+  )
   const at: number[] = []
   let length = 0
   for (const { size } of options) {
@@ -39,7 +44,7 @@ function planFor(type: SocketType): Plan {
   const rows = Int32Array.from(options.flatMap(({ level, name, size }) => [level, name, size]))
   const digest = crc32(new Uint8Array(rows.buffer)).toString(16)
   const plan = { options, at, rows, length, digest }
-  plans.set(type, plan)
+  plans.set(key, plan)
   return plan
 }
 
@@ -53,9 +58,9 @@ export class SocketSnapshot {
   revision = 0
 
   /** As it is now. `fd` stays its owner's. */
-  constructor(fd: number, type: SocketType) {
+  constructor(fd: number, address: Address) {
     this.fd = fd
-    this.plan = planFor(type)
+    this.plan = planFor(address)
     this.expected = new Uint8Array(this.plan.length)
     this.found = new Uint8Array(this.plan.length)
     check(addon.audit(fd, this.plan.rows, this.expected, this.expected), 'getsockopt')

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Attacker } from '../support/attacker.ts'
 import { IS_ROOT, startDaemon, until } from '../support/daemon.ts'
+import { report } from '../support/hostile.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
 
@@ -14,7 +15,7 @@ endPythons()
 interface Row {
   /** What the log and the event call it. */
   what: string
-  type: 'tcp' | 'unix' | 'udp' | 'unix-dgram'
+  type: 'tcp' | 'tcp6' | 'unix' | 'udp' | 'udp6' | 'unix-dgram'
   /** A line of Python. */
   attack: string
   /** An expression that says how the socket is. */
@@ -57,6 +58,14 @@ const ROWS: Row[] = [
   option('tcp', 'SO_MAX_PACING_RATE', 'SOL', '47', '1'),
   option('tcp', 'SO_INCOMING_CPU', 'SOL', so('INCOMING_CPU'), '1'),
   option('tcp', 'SO_ZEROCOPY', 'SOL', '60', '1'),
+  option('tcp', 'SO_BROADCAST', 'SOL', so('BROADCAST'), '1'),
+  option('tcp', 'SO_BUSY_POLL', 'SOL', '46', '50'),
+  option('tcp', 'SO_BUF_LOCK', 'SOL', '72', '3'),
+  option('tcp', 'SO_TXREHASH', 'SOL', '74', '0'),
+  option('tcp', 'SO_PEEK_OFF', 'SOL', '42', '5'),
+  option('tcp', 'SO_TIMESTAMP_NEW', 'SOL', '63', '1'),
+  // Transmitted ones come on the error queue of each connection, which wakes its program until it reads that.
+  option('tcp', 'SO_TIMESTAMPING', 'SOL', '37', '0x112', 8),
   option('tcp', 'SO_TIMESTAMP', 'SOL', '29', '1'),
   { ...option('tcp', 'SO_BINDTOIFINDEX', 'SOL', '62', '4242'), look: 'held.getsockopt(SOL, 62)' },
   option('tcp', 'IP_TOS', 'IP', 'socket.IP_TOS', '16'),
@@ -66,6 +75,28 @@ const ROWS: Row[] = [
   option('tcp', 'IP_OPTIONS', 'IP', 'socket.IP_OPTIONS', 'bytes([7, 7, 4, 0, 0, 0, 0, 0])', 40),
   option('tcp', 'IP_FREEBIND', 'IP', '15', '1'),
   option('tcp', 'IP_RECVERR', 'IP', '11', '1'),
+  option('tcp', 'IP_OPTIONS', 'IP', 'socket.IP_OPTIONS', 'bytes(4)', 40),
+  option('tcp', 'IP_PKTINFO', 'IP', '8', '1'),
+  {
+    what: 'TCP_MD5SIG',
+    type: 'tcp',
+    attack: "opt(TCP, 32, md5_key('0.0.0.0', 0)); reaches(0.1)",
+    look: 'reaches(1)',
+  },
+  {
+    what: 'TCP_MD5SIG',
+    type: 'tcp',
+    attack: "opt(TCP, 14, md5_key('127.0.0.1', None)); reaches(0.1)",
+    look: 'reaches(1)',
+  },
+  option('tcp', 'TCP_QUICKACK', 'TCP', 'socket.TCP_QUICKACK', '0'),
+  option('tcp', 'TCP_THIN_LINEAR_TIMEOUTS', 'TCP', '16', '1'),
+  option('tcp', 'TCP_FASTOPEN_NO_COOKIE', 'TCP', '34', '1'),
+  option('tcp', 'TCP_INQ', 'TCP', '36', '1'),
+  option('tcp', 'TCP_TX_DELAY', 'TCP', '37', '1000000'),
+  option('tcp', 'TCP_RTO_MAX_MS', 'TCP', '44', '1000'),
+  option('tcp', 'TCP_RTO_MIN_US', 'TCP', '45', '100000'),
+  option('tcp', 'TCP_DELACK_MAX_US', 'TCP', '46', '100000'),
   option('tcp', 'TCP_DEFER_ACCEPT', 'TCP', 'socket.TCP_DEFER_ACCEPT', '60'),
   option('tcp', 'TCP_MAXSEG', 'TCP', 'socket.TCP_MAXSEG', '88'),
   option('tcp', 'TCP_NODELAY', 'TCP', 'socket.TCP_NODELAY', '1'),
@@ -81,16 +112,30 @@ const ROWS: Row[] = [
   option('tcp', 'TCP_NOTSENT_LOWAT', 'TCP', '25', '1'),
   option('tcp', 'TCP_CONGESTION', 'TCP', 'socket.TCP_CONGESTION', "b'reno'", 16),
 
+  option('tcp6', 'IPV6_UNICAST_HOPS', '41', '16', '1'),
+  option('tcp6', 'IPV6_MINHOPCOUNT', '41', '73', '255'),
+  option('tcp6', 'IPV6_TCLASS', '41', '67', '16'),
+  option('tcp6', 'IPV6_RECVHOPLIMIT', '41', '51', '1'),
+  option('tcp6', 'IPV6_FLOWINFO_SEND', '41', '33', '1'),
+  option('tcp6', 'IPV6_RTHDR', '41', '57', "bytes([0, 2, 4, 0, 0, 0, 0, 0]) + socket.inet_pton(10, '::1')", 64),
+
   { what: 'backlog', type: 'unix', attack: 'held.listen(0)', look: 'held.getsockopt(SOL, 17, 12).hex()' },
   { what: 'O_NONBLOCK', type: 'unix', attack: 'held.setblocking(False)', look: 'os.get_blocking(held.fileno())' },
   option('unix', 'SO_RCVTIMEO', 'SOL', so('RCVTIMEO'), time, 16),
   option('unix', 'SO_PASSCRED', 'SOL', so('PASSCRED'), '1'),
   option('unix', 'SO_PASSRIGHTS', 'SOL', '83', '0'),
+  option('unix', 'SO_PASSPIDFD', 'SOL', '76', '1'),
   option('unix', 'SO_PEEK_OFF', 'SOL', '42', '5'),
 
   { what: 'connect', type: 'udp', attack: "held.connect(('127.0.0.1', 9))", look: 'peer()' },
   option('udp', 'SO_REUSEADDR', 'SOL', so('REUSEADDR'), '1'),
   option('udp', 'SO_RCVBUF', 'SOL', so('RCVBUF'), '1'),
+  option('udp', 'SO_BROADCAST', 'SOL', so('BROADCAST'), '1'),
+  option('udp', 'SO_PEEK_OFF', 'SOL', '42', '5'),
+  option('udp', 'UDP_NO_CHECK6_RX', 'UDP', '102', '1'),
+  option('udp6', 'UDP_NO_CHECK6_TX', 'UDP', '101', '1'),
+  option('udp6', 'IPV6_FLOWINFO_SEND', '41', '33', '1'),
+  option('udp6', 'IPV6_ADDR_PREFERENCES', '41', '72', '2'),
   option('udp', 'UDP_GRO', 'UDP', '104', '1'),
   option('udp', 'UDP_ENCAP', 'UDP', '100', '2'),
   option('udp', 'UDP_CORK', 'UDP', '1', '1'),
@@ -105,7 +150,9 @@ const ROWS: Row[] = [
 
 const LISTEN = {
   tcp: 'tcp://127.0.0.1:0',
+  tcp6: 'tcp://[::1]:0',
   udp: 'udp://127.0.0.1:0',
+  udp6: 'udp://[::1]:0',
   unix: 'unix://{dir}/{name}',
   'unix-dgram': 'unix-dgram://{dir}/{name}',
 }
@@ -119,6 +166,8 @@ interface Outcome {
   attack: string
   before: string
   after: string
+  /** Milliseconds since the epoch. */
+  at: number
   told: Record<string, unknown>[]
 }
 
@@ -132,7 +181,7 @@ async function attackAll() {
   ])
   const tables = names.map(({ name, row: { type }, guard }) => {
     const listen = LISTEN[type].replace('{name}', name)
-    const backlog = type === 'tcp' || type === 'unix' ? 'backlog = 16' : ''
+    const backlog = type.startsWith('tcp') || type === 'unix' ? 'backlog = 16' : ''
     return `[sockets.${name}]\nlisten = "${listen}"\nallow = ["any"]\nnon_blocking = false\nguard = ${guard}\n${backlog}\n`
   })
   const daemon = await startDaemon({ sockets: tables.join('') })
@@ -144,14 +193,23 @@ async function attackAll() {
   const results = new Map<string, Outcome>()
   for (const { name, row } of names) {
     const before = await attacker.value(row.look, name)
-    results.set(name, { before, attack: await attacker.run(row.attack, name), after: '', told: [] })
+    const attack = await attacker.run(row.attack, name)
+    results.set(name, { before, attack, after: '', at: Date.now(), told: [] })
   }
   await until(() => daemon.logs().filter(isRepaired).length >= ROWS.length, 'all repairs').catch(() => {})
   await sleep(1100)
   for (const { name, row } of names) results.get(name)!.after = await attacker.value(row.look, name)
   for (const line of daemon.logs().filter(isRepaired)) results.get(line['name'] as string)!.told.push(line)
   await attacker.end()
+  reportTimes([...results.values()])
   return { results, pid: attacker.pid }
+}
+
+function reportTimes(results: readonly Outcome[]): void {
+  const times = results.flatMap(({ at, told }) => told.slice(0, 1).map(({ time }) => Date.parse(String(time)) - at))
+  const sorted = times.sort((a, b) => a - b)
+  const quantile = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]!
+  report('repairs', { rows: ROWS.length, repaired: times.length, p50: quantile(0.5), p99: quantile(0.99) })
 }
 
 let attacked: ReturnType<typeof attackAll> | undefined

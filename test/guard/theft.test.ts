@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { Asker, type Message } from '../support/asker.ts'
 import { Attacker } from '../support/attacker.ts'
 import { IS_ROOT, startDaemon, until } from '../support/daemon.ts'
+import { report } from '../support/hostile.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
 
@@ -40,6 +41,7 @@ it.runIf(IS_ROOT)(
     const times = () => told().reduce((sum, line) => sum + Number(line['times'] ?? 1), 0)
     await until(() => times() >= repairs, 'all repairs are told')
     expect(told().length).toBeLessThan(repairs / 2)
+    report('port theft', { attempts: 1000, thefts: 0, repairs })
     viewer.close()
   },
 )

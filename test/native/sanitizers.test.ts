@@ -8,11 +8,14 @@ forbidLeaks()
 
 const NATIVE = resolve(import.meta.dirname, '../../native')
 
+const GUARD = ['audit.c', 'diag.c', 'filter_probe.c', 'md5_diag.c', 'unix_diag.c', 'watch.c']
+
 /** Each knows no Node.js: what is plain C in native/, with a main() that tries everything. */
 const HARNESSES: [string, string[], string[]][] = [
   ['scm_harness.c', ['scm.c'], ['-Wl,--wrap=recvmsg,--wrap=close']],
   ['sock_harness.c', ['sock.c'], []],
   ['notify_harness.c', ['notify.c', 'notify_queue.c', 'scm.c'], ['-pthread']],
+  ['guard_harness.c', GUARD, ['-pthread']],
 ]
 
 /** Compiles and runs it; returns what it says. */
@@ -32,7 +35,7 @@ describe('under AddressSanitizer and UndefinedBehaviorSanitizer', { timeout: 120
 })
 
 describe('under ThreadSanitizer', { timeout: 120_000 }, () => {
-  it('notify_harness.c says nothing is wrong', () => {
-    expect(runHarness(...HARNESSES[2]!, 'thread')).toBe('ok\n')
+  it.each(HARNESSES.filter(([, , flags]) => flags.includes('-pthread')))('%s says nothing is wrong', (...harness) => {
+    expect(runHarness(...harness, 'thread')).toBe('ok\n')
   })
 })

@@ -25,6 +25,14 @@ held = sockets[names[0]]
 libc = ctypes.CDLL(None, use_errno=True)
 def unspec(fd): libc.connect(fd, struct.pack('HHQQ', 0, 0, 0, 0), 16)
 def opt(level, name, value): held.setsockopt(level, name, value)
+def md5_key(host, prefix):
+    flags, prefix = (0, 0) if prefix is None else (1, prefix)
+    address = struct.pack('HH4s', socket.AF_INET, 0, socket.inet_aton(host)).ljust(128, b'\\0')
+    return address + struct.pack('BBHi', flags, prefix, 3, 0) + b'key'.ljust(80, b'\\0')
+def reaches(seconds):
+    try: socket.create_connection(held.getsockname(), seconds).close()
+    except TimeoutError: return False
+    return True
 def peer():
     try: return str(held.getpeername())
     except OSError: return 'none'

@@ -167,7 +167,11 @@ export const OPTION_KEYS = {
     example: '256',
     doc: 'accept data with the SYN (TCP Fast Open); a number is how many such requests may be pending. Needs bit 2 of net.ipv4.tcp_fastopen',
   }),
-  broadcast: optional(flag(), { default: 'false', example: 'true', doc: 'allow broadcast datagrams' }),
+  broadcast: optional(flag(), {
+    default: 'false',
+    example: 'true',
+    doc: 'allow broadcast datagrams; without it, the guard sets back what a holder turns on',
+  }),
   pass_credentials: optional(flag(), {
     default: 'false',
     example: 'true',

@@ -1,0 +1,31 @@
+#ifndef FD_BROKER_DIAG_H
+#define FD_BROKER_DIAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * One question to sock_diag(7). `request` begins with a struct nlmsghdr, whose length and flags are set here. Returns the bytes of the
+ * answer, of which the first message is one with at least `least` bytes of payload; or -errno,
+ * -EMSGSIZE where it is longer than `most`.
+ */
+int diag_ask(void *request, size_t length, void *answer, size_t most, size_t least);
+
+struct unix_figures {
+  uint32_t rqueue;
+  uint32_t wqueue;
+  uint32_t shutdown;
+  uint32_t state;
+};
+
+/* What ss(8) shows of the Unix socket with this inode. */
+int unix_diag(uint32_t inode, struct unix_figures *figures);
+
+/*
+ * Keys of TCP_MD5SIG on a listener: what comes from the addresses that they are for has to be signed (RFC 2385), or is dropped. Both
+ * answer how many there were; 0 without CAP_NET_ADMIN, from which alone the kernel does not hide them.
+ */
+int md5_count(int fd);
+int md5_remove(int fd);
+
+#endif
