@@ -77,6 +77,17 @@ static napi_value js_remove(napi_env env, napi_callback_info info)
   return handle ? addon_number(env, notify_remove(handle->notify, fd)) : NULL;
 }
 
+static napi_value js_hold(napi_env env, napi_callback_info info)
+{
+  int32_t held;
+  napi_value rests;
+  struct handle *handle = take(env, info, &held);
+  if (!handle)
+    return NULL;
+  napi_get_boolean(env, notify_hold(handle->notify, held != 0), &rests);
+  return rests;
+}
+
 static napi_value js_take(napi_env env, napi_callback_info info)
 {
   struct handle *handle = take(env, info, NULL);
@@ -109,6 +120,7 @@ void addon_add_notify(napi_env env, napi_value exports)
   addon_method(env, exports, "notifyWakeFd", js_wake_fd);
   addon_method(env, exports, "notifyAdd", js_add);
   addon_method(env, exports, "notifyRemove", js_remove);
+  addon_method(env, exports, "notifyHold", js_hold);
   addon_method(env, exports, "notifyTake", js_take);
   addon_method(env, exports, "notifyDropped", js_dropped);
   addon_method(env, exports, "notifyStop", js_stop);

@@ -12,6 +12,7 @@
 #include "notify_queue.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -41,6 +42,8 @@ struct notify {
   int epoll;
   int orders;
   bool stopping;
+  bool held;
+  bool receiving; /* a message that is out of its socket and not in the queue yet */
   struct source **sources; /* by descriptor */
   size_t room;
   struct source *leaving;
@@ -82,9 +85,16 @@ static struct notify_message *make_message(int fd, const struct msghdr *header, 
   return message;
 }
 
-static void deliver(struct notify *notify, struct source *source, struct notify_message *message)
+static bool begin(struct notify *notify)
 {
   pthread_mutex_lock(&notify->lock);
+  bool may = notify->receiving = !notify->held;
+  pthread_mutex_unlock(&notify->lock);
+  return may;
+}
+
+static void deliver(struct notify *notify, struct source *source, struct notify_message *message)
+{
   bool full = source->queued >= QUEUED_MAX || notify_queue_full(&notify->queue);
   if (!message || full || source->leaving) {
     notify->dropped += !source->leaving;
@@ -93,7 +103,6 @@ static void deliver(struct notify *notify, struct source *source, struct notify_
     notify_queue_put(&notify->queue, message);
     source->queued++;
   }
-  pthread_mutex_unlock(&notify->lock);
 }
 
 /* One message of a socket a turn, so that a flood on one keeps no other waiting. */
@@ -107,9 +116,15 @@ static void receive(struct notify *notify, struct source *source)
   struct iovec part = {.iov_base = text, .iov_len = sizeof text};
   struct msghdr header = {
     .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  if (!begin(notify))
+    return;
   ssize_t length = recvmsg(source->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_NOSIGNAL);
+  struct notify_message *message = length < 0 ? NULL : make_message(source->fd, &header, text, (size_t)length);
+  pthread_mutex_lock(&notify->lock);
+  notify->receiving = false;
   if (length >= 0)
-    deliver(notify, source, make_message(source->fd, &header, text, (size_t)length));
+    deliver(notify, source, message);
+  pthread_mutex_unlock(&notify->lock);
 }
 
 static void close_sources(struct source *source)
@@ -141,12 +156,26 @@ static bool obey(struct notify *notify)
   return !stopping;
 }
 
+/* While it is held, sockets stay readable: only an order ends the wait then. */
+static int wait_for_events(struct notify *notify, struct epoll_event *events)
+{
+  pthread_mutex_lock(&notify->lock);
+  bool held = notify->held;
+  pthread_mutex_unlock(&notify->lock);
+  if (!held)
+    return epoll_wait(notify->epoll, events, EVENTS, -1);
+  struct pollfd orders = {.fd = notify->orders, .events = POLLIN};
+  if (poll(&orders, 1, -1) > 0)
+    notify_quiet(notify->orders);
+  return 0;
+}
+
 static void *run(void *data)
 {
   struct notify *notify = data;
   struct epoll_event events[EVENTS];
   do {
-    int count = epoll_wait(notify->epoll, events, EVENTS, -1);
+    int count = wait_for_events(notify, events);
     for (int i = 0; i < count; i++) {
       if (events[i].data.ptr)
         receive(notify, events[i].data.ptr);
@@ -269,6 +298,17 @@ struct notify_message *notify_take(struct notify *notify)
     notify->sources[message->fd]->queued--;
   pthread_mutex_unlock(&notify->lock);
   return message;
+}
+
+bool notify_hold(struct notify *notify, bool held)
+{
+  pthread_mutex_lock(&notify->lock);
+  if (notify->held != held)
+    notify_ring(notify->orders);
+  notify->held = held;
+  bool rests = !notify->receiving;
+  pthread_mutex_unlock(&notify->lock);
+  return rests;
 }
 
 uint64_t notify_dropped(struct notify *notify)

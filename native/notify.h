@@ -1,6 +1,7 @@
 #ifndef FD_BROKER_NOTIFY_H
 #define FD_BROKER_NOTIFY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,11 @@ int notify_add(struct notify *notify, int fd);
 int notify_remove(struct notify *notify, int fd);
 /* The oldest message, the caller's to free, or NULL. */
 struct notify_message *notify_take(struct notify *notify);
+/*
+ * While held, what comes stays in its socket. False as long as a message is on its way out of a socket: until then another call may
+ * be followed by that one.
+ */
+bool notify_hold(struct notify *notify, bool held);
 uint64_t notify_dropped(struct notify *notify);
 /* Returns at once; the thread closes what is left, and ends. `notify` is gone for the caller. */
 void notify_stop(struct notify *notify);

@@ -5,11 +5,14 @@ import { basename, join } from 'node:path'
 import { counted } from '../protocol/counted.ts'
 import {
   type ControlListener,
+  holdNotify,
   NO_STORE,
   prepareNotifyDirectory,
   releaseControlPath,
   releaseNotifyDirectory,
   removeDirectories,
+  resumeNotify,
+  takeHeldNotify,
   takePassedFds,
 } from '../sys/index.ts'
 import { Broker, notifyDirectory } from './broker.ts'
@@ -197,7 +200,10 @@ interface Replaceable {
 function untilReplaced({ broker, listener, connections, keeping, stop }: Replaceable, log: Log): Promise<'replaced'> {
   return new Promise((resolve) => {
     const host = {
+      hush: holdNotify,
+      unhush: resumeNotify,
       freeze: () => {
+        takeHeldNotify()
         listener.pause()
         broker.freeze()
         connections.share()
@@ -206,6 +212,7 @@ function untilReplaced({ broker, listener, connections, keeping, stop }: Replace
         connections.unshare()
         broker.thaw()
         listener.resume()
+        resumeNotify()
       },
       retire: () => {
         connections.leave()
@@ -220,6 +227,8 @@ function untilReplaced({ broker, listener, connections, keeping, stop }: Replace
 /** systemd has the sockets and the state: the next broker goes on with them, and with every lease. */
 async function leave(broker: Broker, manager: ServiceManager, log: Log): Promise<void> {
   log.info({ leases: broker.registry.leases.size }, 'stopping: systemd keeps the sockets and the leases')
+  await holdNotify()
+  takeHeldNotify()
   broker.freeze()
   for (const session of [...broker.sessions.values()]) session.farewell({ event: 'reconnect' }, () => {})
   await manager.notices.sent()

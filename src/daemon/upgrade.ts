@@ -23,6 +23,9 @@ interface Which {
 export type Outcome = { from: Which; to: Which } | { code: ErrorCode; message: string }
 
 export interface UpgradeHost {
+  /** Receives no sd_notify message any more; serves on. */
+  hush(): Promise<void>
+  unhush(): void
   /** Accepts, reads and decides nothing. */
   freeze(): void
   thaw(): void
@@ -82,14 +85,17 @@ export class Upgrade {
     const { attempt } = this
     if (!attempt) return
     clearTimeout(attempt.timer)
-    if (event.type === 'prepared') this.freeze(attempt, event)
+    if (event.type === 'prepared') void this.freeze(attempt, event)
     else if (event.type === 'failed') this.failed(attempt, event.why)
     else this.committed(attempt)
   }
 
-  private freeze(attempt: Attempt, { pid, version }: Which): void {
+  private async freeze(attempt: Attempt, { pid, version }: Which): Promise<void> {
     if (attempt.why) return
     attempt.to = { pid, version }
+    await this.host.hush()
+    // It has failed meanwhile, and there may be another.
+    if (this.attempt !== attempt || attempt.why) return this.attempt?.frozen ? undefined : this.host.unhush()
     attempt.frozen = true
     this.log.info({ pid, version }, 'upgrade: the new broker is loaded; this one stops')
     this.host.freeze()

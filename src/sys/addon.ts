@@ -212,6 +212,8 @@ export interface Addon {
   /** The thread owns `fd` from now on, unless the result is below 0. */
   notifyAdd(thread: NotifyThread, fd: number): number
   notifyRemove(thread: NotifyThread, fd: number): number
+  /** 1: what comes stays in its socket, until 0. False while a datagram is on its way out of its socket. */
+  notifyHold(thread: NotifyThread, held: 0 | 1): boolean
   notifyTake(thread: NotifyThread): NotifyDatagram | undefined
   notifyDropped(thread: NotifyThread): number
   notifyStop(thread: NotifyThread): void

@@ -27,6 +27,7 @@ export { type PassedFd, takePassedFds } from './listen-fds.ts'
 export { setBacklog, setLiveOptions, setPathAccess } from './live-option.ts'
 export { createMemoryFile, readWhole, writeAt } from './memory-file.ts'
 export { hasUnixDgram, notify } from './notify.ts'
+export { holdNotify, resumeNotify, takeHeldNotify } from './notify-hold.ts'
 export {
   type NotifySender,
   NotifySocket,

@@ -22,6 +22,27 @@ export class UserNotifyThread {
     return running.get(uid) ?? new UserNotifyThread(uid)
   }
 
+  /**
+   * From now on what comes stays in its socket, also for threads that are started meanwhile. False while a thread is still taking a
+   * datagram: what it takes can be had by takeAll() once this is true.
+   */
+  static hold(): boolean {
+    held = true
+    let rest = true
+    for (const one of running.values()) if (!addon.notifyHold(one.#thread, 1)) rest = false
+    return rest
+  }
+
+  static resume(): void {
+    held = false
+    for (const one of running.values()) addon.notifyHold(one.#thread, 0)
+  }
+
+  /** Hands on everything that was received and not handed on yet. */
+  static takeAll(): void {
+    for (const one of [...running.values()]) one.#take(Number.POSITIVE_INFINITY)
+  }
+
   readonly #uid: number
   readonly #thread: NotifyThread
   readonly #poll: Poll
@@ -32,8 +53,9 @@ export class UserNotifyThread {
     if (typeof thread === 'number') throw new SystemError(-thread, 'pthread_create')
     this.#uid = uid
     this.#thread = thread
-    this.#poll = new Poll(addon.notifyWakeFd(thread), () => this.#takeBatch())
+    this.#poll = new Poll(addon.notifyWakeFd(thread), () => this.#take(BATCH))
     this.#poll.start(READABLE)
+    if (held) addon.notifyHold(thread, 1)
     running.set(uid, this)
   }
 
@@ -62,8 +84,8 @@ export class UserNotifyThread {
   }
 
   /** One at a time: a sink may close any socket, and with it the thread. What is left keeps the Poll readable. */
-  #takeBatch(): void {
-    for (let taken = 0; taken < BATCH && running.get(this.#uid) === this; taken++) {
+  #take(most: number): void {
+    for (let taken = 0; taken < most && running.get(this.#uid) === this; taken++) {
       const datagram = addon.notifyTake(this.#thread)
       if (!datagram) return
       this.#sinks.get(datagram.fd)?.(datagram)
@@ -73,3 +95,4 @@ export class UserNotifyThread {
 
 const running = new Map<number, UserNotifyThread>()
 let past = 0
+let held = false
