@@ -110,6 +110,7 @@ static void run(int signals)
       child_kill(&keeper.retiring);
     if (keeper.broker.pid <= 0 && now_ms() >= keeper.start_at)
       life_start(&keeper);
+    serve_upgrade_due(&keeper);
     if (exec_is_due(&keeper))
       exec_next(&keeper);
   }

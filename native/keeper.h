@@ -92,7 +92,10 @@ struct keeper {
   char **argv; /* the keeper itself, the program and its arguments */
   struct child broker, candidate, retiring;
   bool served, prepared, frozen;
-  char next_keeper[PACKET_MAX];
+  /* Asked for while a process of the last upgrade was still there. */
+  bool upgrade_due;
+  /* Paths: the candidate's, and what this keeper becomes as soon as it can. */
+  char prepared_keeper[PACKET_MAX], next_keeper[PACKET_MAX];
   char locked[KEY_MAX];
   size_t locked_length;
   int32_t deaths, last_pid, last_status;
@@ -127,6 +130,8 @@ int64_t now_ms(void);
 /* keeper_serve.c */
 void serve_packets(struct keeper *keeper, struct child *child);
 void serve_upgrade_failed(struct keeper *keeper, const char *why);
+/* Starts the candidate that is due, once no process of the last upgrade is there. */
+void serve_upgrade_due(struct keeper *keeper);
 
 /* keeper_life.c */
 void life_start(struct keeper *keeper);

@@ -96,23 +96,36 @@ static void on_ending(struct keeper *keeper, struct child *child, struct packet 
   child->ending = true;
 }
 
+static void tell_failed(struct keeper *keeper, const char *why)
+{
+  wire_send(keeper->broker.fd, OP_FAILED, why, strlen(why), NULL, 0);
+}
+
 void serve_upgrade_failed(struct keeper *keeper, const char *why)
 {
-  keeper->prepared = keeper->frozen = false;
-  keeper->next_keeper[0] = '\0';
-  wire_send(keeper->broker.fd, OP_FAILED, why, strlen(why), NULL, 0);
+  keeper->prepared = keeper->frozen = keeper->upgrade_due = false;
+  tell_failed(keeper, why);
+}
+
+void serve_upgrade_due(struct keeper *keeper)
+{
+  struct hello hello = {.role = ROLE_CANDIDATE, .last_pid = keeper->broker.pid, .deaths = keeper->deaths};
+  if (!keeper->upgrade_due || keeper->candidate.pid > 0 || keeper->retiring.pid > 0)
+    return;
+  keeper->upgrade_due = false;
+  int status = child_spawn(&keeper->candidate, keeper->argv + 1, &hello);
+  if (status < 0)
+    serve_upgrade_failed(keeper, strerror(-status));
 }
 
 static void on_upgrade(struct keeper *keeper, struct child *child, struct packet *packet)
 {
   (void)child;
   (void)packet;
-  struct hello hello = {.role = ROLE_CANDIDATE, .last_pid = keeper->broker.pid, .deaths = keeper->deaths};
-  if (keeper->candidate.pid > 0 || keeper->retiring.pid > 0)
-    return serve_upgrade_failed(keeper, "another upgrade is under way: wait for its end");
-  int status = child_spawn(&keeper->candidate, keeper->argv + 1, &hello);
-  if (status < 0)
-    serve_upgrade_failed(keeper, strerror(-status));
+  if (keeper->upgrade_due || (keeper->candidate.pid > 0 && !keeper->candidate.ending))
+    return tell_failed(keeper, "another upgrade is under way: wait for its end");
+  keeper->upgrade_due = true;
+  serve_upgrade_due(keeper);
 }
 
 static void on_prepared(struct keeper *keeper, struct child *child, struct packet *packet)
@@ -122,8 +135,8 @@ static void on_prepared(struct keeper *keeper, struct child *child, struct packe
   const char *path = (const char *)packet->bytes + 1;
   size_t length = packet->length - 1, path_length = strnlen(path, length);
   size_t skipped = path_length < length ? path_length + 1 : length;
-  memcpy(keeper->next_keeper, path, path_length);
-  keeper->next_keeper[path_length] = '\0';
+  memcpy(keeper->prepared_keeper, path, path_length);
+  keeper->prepared_keeper[path_length] = '\0';
   keeper->prepared = true;
   memcpy(told, &pid, sizeof pid);
   memcpy(told + sizeof pid, path + skipped, length - skipped);
@@ -140,13 +153,30 @@ static void on_frozen(struct keeper *keeper, struct child *child, struct packet 
   wire_send(keeper->candidate.fd, OP_TAKE, NULL, 0, NULL, 0);
 }
 
+/* Its death is told as it comes; what it still says counts no more. */
+static void end_candidate(struct keeper *keeper, const char *why)
+{
+  if (keeper->upgrade_due)
+    return serve_upgrade_failed(keeper, why);
+  if (keeper->candidate.pid <= 0 || keeper->candidate.ending)
+    return;
+  keeper->candidate.ending = true;
+  keeper->candidate.getting = false;
+  child_kill(&keeper->candidate);
+  serve_upgrade_failed(keeper, why);
+}
+
 /* The candidate has had no effect on anything up to here; from here on the former broker has none. */
 static void on_ready(struct keeper *keeper, struct child *child, struct packet *packet)
 {
   (void)packet;
   if (!keeper->frozen)
     return;
+  /* The broker was told, and the candidate would not hear of it. */
+  if (keeper->stop_signal)
+    return end_candidate(keeper, "the broker was told to stop");
   keeper->prepared = keeper->frozen = false;
+  memcpy(keeper->next_keeper, keeper->prepared_keeper, sizeof keeper->next_keeper);
   wire_send(keeper->broker.fd, OP_COMMIT, NULL, 0, NULL, 0);
   wire_send(child->fd, OP_COMMIT, NULL, 0, NULL, 0);
   keeper->retiring = keeper->broker;
@@ -154,17 +184,6 @@ static void on_ready(struct keeper *keeper, struct child *child, struct packet *
   keeper->retiring.started = now_ms();
   keeper->broker = keeper->candidate;
   keeper->candidate = (struct child){.fd = -1};
-}
-
-/* Its death is told as it comes; what it still says counts no more. */
-static void end_candidate(struct keeper *keeper, const char *why)
-{
-  if (keeper->candidate.pid <= 0 || keeper->candidate.ending)
-    return;
-  keeper->candidate.ending = true;
-  keeper->candidate.getting = false;
-  child_kill(&keeper->candidate);
-  serve_upgrade_failed(keeper, why);
 }
 
 static void on_abort(struct keeper *keeper, struct child *child, struct packet *packet)

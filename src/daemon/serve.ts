@@ -171,11 +171,11 @@ function untilStopped(broker: Broker, manager: ServiceManager, log: Log, stop: S
   return new Promise((resolve) => {
     stop.act = async (signal) => {
       stop.stopping = true
-      broker.upgrade?.giveUp('BUSY', 'the broker was told to stop')
       stop.act = (second) => {
         log.warn({ signal: second }, 'second signal: ending at once')
         resolve(second === 'SIGTERM' ? 143 : 130)
       }
+      await broker.upgrade?.stop('BUSY', 'the broker was told to stop')
       manager.stopping()
       if (signal === 'SIGTERM' && (await manager.storesDescriptors())) return resolve('kept')
       log.info({ signal, leases: broker.registry.leases.size }, 'stopping: holders are asked to drain')

@@ -38,6 +38,8 @@ export interface UpgradeHost {
 interface Attempt {
   done(outcome: Outcome): void
   timer: NodeJS.Timeout
+  /** The keeper was asked for a new broker, and has not said that there is none. */
+  asked: boolean
   to?: Which
   frozen: boolean
   tries: number
@@ -50,6 +52,7 @@ export class Upgrade {
   private readonly host: UpgradeHost
   private readonly log: Log
   private attempt: Attempt | undefined
+  private readonly onOver: (() => void)[] = []
 
   constructor(keeping: Keeping, host: UpgradeHost, log: Log) {
     this.keeping = keeping
@@ -68,7 +71,7 @@ export class Upgrade {
     if (this.host.isStopping()) return done({ code: 'BUSY', message: 'the broker is stopping: start it anew instead' })
     if (this.attempt) return done({ code: 'BUSY', message: 'another upgrade is under way: wait for its end' })
     const late = () => this.giveUp('TIMEOUT', `the new broker was not loaded within ${LOAD_MS / 1000} s, and was ended`)
-    this.attempt = { done, timer: setTimeout(late, LOAD_MS), frozen: false, tries: 1 }
+    this.attempt = { done, timer: setTimeout(late, LOAD_MS), asked: true, frozen: false, tries: 1 }
     this.log.info('upgrade: starting what is installed now')
     this.keeping.keeper.upgrade()
   }
@@ -78,7 +81,14 @@ export class Upgrade {
     if (!this.attempt || this.attempt.why) return
     this.attempt.why = { code, message }
     clearTimeout(this.attempt.timer)
-    this.keeping.keeper.abortUpgrade()
+    if (this.attempt.asked) this.keeping.keeper.abortUpgrade()
+    else this.end(this.attempt, this.attempt.why)
+  }
+
+  /** As giveUp(); resolves when who asked for it has been answered. */
+  async stop(code: ErrorCode, message: string): Promise<void> {
+    this.giveUp(code, message)
+    if (this.attempt) await new Promise<void>((resolve) => this.onOver.push(resolve))
   }
 
   private hear(event: Extract<KeeperEvent, { type: 'prepared' | 'failed' | 'commit' }>): void {
@@ -108,11 +118,20 @@ export class Upgrade {
     if (attempt.frozen) this.host.thaw()
     if (this.possible && attempt.frozen && attempt.why?.code === 'TIMEOUT' && attempt.tries < TRIES)
       return this.again(attempt)
+    this.end(attempt, attempt.why ?? { code: 'SYSTEM', message: why })
+  }
+
+  private end(attempt: Attempt, { code, message }: { code: ErrorCode; message: string }): void {
+    const outlook = this.host.isStopping() ? 'ends' : 'goes on'
+    this.log.error({ why: message }, `upgrade failed: this broker ${outlook}`)
+    const words = `the log has its last words; this broker (pid ${process.pid}) ${outlook}`
+    this.over(attempt, { code, message: `${message}; ${words}` })
+  }
+
+  private over({ done }: Attempt, outcome: Outcome): void {
     this.attempt = undefined
-    const outcome = attempt.why ?? { code: 'SYSTEM' as const, message: why }
-    const message = `${outcome.message}; the log has its last words; this broker (pid ${process.pid}) goes on`
-    this.log.error({ why: outcome.message }, 'upgrade failed: this broker goes on')
-    attempt.done({ code: outcome.code, message })
+    done(outcome)
+    for (const resolve of this.onOver.splice(0)) resolve()
   }
 
   private again(attempt: Attempt): void {
@@ -121,15 +140,17 @@ export class Upgrade {
     const late = () => this.giveUp('TIMEOUT', `the new broker was not loaded within ${LOAD_MS / 1000} s, and was ended`)
     const start = () => {
       next.timer = setTimeout(late, LOAD_MS)
+      next.asked = true
       this.keeping.keeper.upgrade()
     }
-    const next: Attempt = { done, tries: tries + 1, frozen: false, timer: setTimeout(start, PAUSE_MS) }
+    const next: Attempt = { done, tries: tries + 1, asked: false, frozen: false, timer: setTimeout(start, PAUSE_MS) }
     this.attempt = next
   }
 
-  private committed({ done, to }: Attempt): void {
+  private committed(attempt: Attempt): void {
+    const { to } = attempt
     this.log.info({ ...to }, 'upgrade: the new broker has taken over; this one ends')
-    done({ from: { pid: process.pid, version: VERSION }, to: to! })
+    this.over(attempt, { from: { pid: process.pid, version: VERSION }, to: to! })
     this.host.retire()
   }
 }

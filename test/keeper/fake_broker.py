@@ -159,7 +159,7 @@ def candidate():
         heard.append(receive())
     assert kept()[0] == {b'mine': 2}
     os.unlink(os.environ['FLAG'])
-    time.sleep(0.3)
+    # The candidate that refused may not be buried yet.
     send(b'U')
     while receive()[0] != b'p':
         pass
