@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from '../protocol/errors.ts'
 import { findLive } from './generations.ts'
-import { deniedMessage, SHUTTING_DOWN, supersededMessage, unknownNameMessage } from './messages.ts'
+import { deniedMessage, lostMessage, SHUTTING_DOWN, supersededMessage, unknownNameMessage } from './messages.ts'
 import { type Generation, hasHolder, type Lease, type Name } from './registry.ts'
 import type { Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
@@ -10,7 +10,7 @@ import type { AcquireEvent } from './types.ts'
 export type Verdict =
   | { kind: 'join'; generation: Generation }
   | { kind: 'open'; label: string | undefined }
-  | { kind: 'wait'; code: 'BUSY' | 'PAUSED'; message: string }
+  | { kind: 'wait'; code: 'BUSY' | 'PAUSED' | 'SYSTEM'; message: string }
   /** `masked` as in the effect. */
   | { kind: 'refuse'; code: ErrorCode; message: string; masked?: string }
 
@@ -55,6 +55,7 @@ function targetOf(name: Name, { generation: label, takeover }: AcquireEvent): Ta
 function obstacleTo(name: Name, asked: AcquireEvent, target: Target): Verdict | undefined {
   const { config } = name
   const quoted = JSON.stringify(config.name)
+  if (name.lost !== undefined) return { kind: 'wait', code: 'SYSTEM', message: lostMessage(config.name, name.lost) }
   if (name.paused) {
     return {
       kind: 'wait',

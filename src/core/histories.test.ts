@@ -1,4 +1,4 @@
-// Random histories of acquire, ready, release, hangup, exit, evict, timers, pause, resume, drain, reload, and restarts of the
+// Random histories of acquire, ready, release, hangup, exit, evict, timers, pause, resume, lost, regained, drain, reload, and restarts of the
 // broker with reclaims after them. Always:
 // 1. never a promotion without its quorum
 // 2. an older generation is drained, and a lease exactly once
@@ -8,7 +8,8 @@
 // 6. every effect names a live lease, one that just ended, or one that was taken away from a process still there
 // 7. each request is answered exactly once
 // 8. timers that were started are stopped or fire
-// 9. after each step its records restore the same registry; without them, the one before the step
+// 9. a paused or lost name grants nothing
+// 10. after each step its records restore the same registry; without them, the one before the step
 // FD_BROKER_HISTORIES sets how many histories are tried.
 
 import fc from 'fast-check'

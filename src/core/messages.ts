@@ -46,6 +46,16 @@ export function drainedMessage(lease: Lease): string {
   return `lease ${lease.id} was asked to drain before it was ready: do not accept, release it`
 }
 
+export function lostMessage(name: string, why: string): string {
+  return `${JSON.stringify(name)} is lost: ${why}; it is tried again each second: end that process, or ask with \`wait\``
+}
+
+export function timeoutMessage({ asked, name }: Lease): string {
+  const waited = `waited ${asked.wait} ms for ${JSON.stringify(asked.name)}`
+  if (name.lost !== undefined) return `${waited}, which is lost: ${name.lost}; end that process, or wait longer`
+  return `${waited}: wait longer, or see \`fd-broker holders ${asked.name}\``
+}
+
 export function supersededMessage(label: string, by: string): string {
   return `generation ${label} was superseded by ${by}: start the newer release, or ask with \`takeover\` to go back on purpose`
 }

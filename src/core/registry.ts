@@ -43,6 +43,8 @@ export interface Name {
   /** Leases that said ready and have not been told that they may accept, or ask again. */
   readonly unsettled: Set<Lease>
   paused: boolean
+  /** Why its sockets cannot be had. Nobody writes it down: a broker that comes back finds out for itself. */
+  lost?: string | undefined
   removed: boolean
   draining: number
   nextLabel: number

@@ -5,7 +5,7 @@ import { postponeAlive } from './alive-clock.ts'
 import { configure, removeLate } from './configure.ts'
 import { drain, rollBackLate } from './generations.ts'
 import { fire } from './lease-life.ts'
-import { deniedReclaimMessage, unknownLeaseMessage, unknownNameMessage } from './messages.ts'
+import { deniedReclaimMessage, timeoutMessage, unknownLeaseMessage, unknownNameMessage } from './messages.ts'
 import { notify } from './notify.ts'
 import { findOwn, notOwn } from './own-lease.ts'
 import { continuePursuit, endPursuitsOf } from './pursuit.ts'
@@ -43,18 +43,22 @@ const HANDLERS: Handlers = {
   pause(turn, event) {
     const name = named(turn, event)
     if (!name) return
-    name.paused = true
-    noteName(turn, name)
-    publish(turn, 'paused', name)
+    setPaused(turn, name, true)
     if (event.drain) for (const lease of leasesOf(name)) drain(turn, lease, 'pause')
   },
   resume(turn, event) {
     const name = named(turn, event)
-    if (!name) return
-    name.paused = false
-    noteName(turn, name)
-    publish(turn, 'resumed', name)
-    touch(turn, name)
+    if (name) setPaused(turn, name, false)
+  },
+  lost(turn, { name, why }) {
+    const found = turn.registry.names.get(name)
+    if (found) found.lost = why
+  },
+  regained(turn, { name }) {
+    const found = turn.registry.names.get(name)
+    if (!found) return
+    found.lost = undefined
+    touch(turn, found)
   },
   configure,
   shutdown(turn) {
@@ -87,6 +91,15 @@ function forgetChanges({ leases, names, pursuits, forgotten }: Changes): void {
   forgotten.length = 0
   // Clearing an empty set costs as much as clearing a full one.
   if (pursuits.size > 0) pursuits.clear()
+}
+
+/** Nothing new is no news. */
+function setPaused(turn: Turn, name: Name, paused: boolean): void {
+  if (name.paused === paused) return
+  name.paused = paused
+  noteName(turn, name)
+  publish(turn, paused ? 'paused' : 'resumed', name)
+  touch(turn, name)
 }
 
 /** `ready` or `release` of a lease, live or ended, by one who may name it. */
@@ -135,8 +148,7 @@ const TIMERS: Record<string, (turn: Turn, id: number) => void> = {
   wait(turn, ticket) {
     const lease = turn.registry.waiting.get(ticket)
     if (!lease) return
-    const message = `waited ${lease.asked.wait} ms for ${JSON.stringify(lease.asked.name)}: wait longer, or see \`fd-broker holders ${lease.asked.name}\``
-    fire(turn, lease, 'refuse', { code: 'TIMEOUT', message })
+    fire(turn, lease, 'refuse', { code: 'TIMEOUT', message: timeoutMessage(lease) })
   },
   ready: (turn, id) => onLeaseTimer(turn, id, 'expire'),
   alive(turn, id) {

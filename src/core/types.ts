@@ -123,6 +123,9 @@ export type CoreEvent =
   | ({ type: 'drain'; target: { name: string } | { lease: number }; timeout?: number; reason?: DrainReason } & MaybeAsk)
   | ({ type: 'pause'; name: string; drain: boolean } & MaybeAsk)
   | ({ type: 'resume'; name: string } & MaybeAsk)
+  /** The sockets of a name cannot be had, for that reason: nobody is granted it before `regained`. */
+  | { type: 'lost'; name: string; why: string }
+  | { type: 'regained'; name: string }
   /** The whole configuration, at start and at every reload. */
   | { type: 'configure'; names: readonly NameConfig[] }
   | { type: 'shutdown' }

@@ -1,6 +1,61 @@
 import { describe, expect, it } from 'vitest'
 import { World } from '../../test/core/world.ts'
 
+describe('a name whose sockets cannot be had', () => {
+  const why = 'tcp://127.0.0.1:80 is in use by nginx (pid 7)'
+
+  it('refuses who does not want to wait, and says why', () => {
+    const world = new World()
+    world.step({ type: 'lost', name: 'web', why })
+    world.ask(1)
+    expect(world.find('refuse')).toMatchObject({ code: 'SYSTEM', message: expect.stringContaining(why) })
+    expect(world.registry.waiting.size).toBe(0)
+  })
+
+  it('makes who waits wait, and grants in their order when it has them again', () => {
+    const world = new World()
+    world.step({ type: 'lost', name: 'web', why })
+    const requests = [1, 2].map((connection) => world.ask(connection, { wait: -1 }))
+    expect(world.all('grant')).toEqual([])
+    world.step({ type: 'regained', name: 'web' })
+    expect(world.all('grant').map(({ request }) => request)).toEqual(requests)
+  })
+
+  it('says so to who waited too long', () => {
+    const world = new World()
+    world.step({ type: 'lost', name: 'web', why })
+    world.ask(1, { wait: 500 })
+    world.pass(500)
+    expect(world.find('refuse')).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining(why) })
+  })
+
+  it('lets its holders go on: ready, promotion and hand-over proceed', () => {
+    const world = new World({ mode: 'exclusive' })
+    const former = world.acquire(1)
+    world.ready(1, former)
+    const next = world.acquire(2, { takeover: true })
+    world.step({ type: 'lost', name: 'web', why })
+    world.ready(2, next)
+    expect(world.published('drain')).toHaveLength(1)
+    world.release(1, former)
+    expect(world.all('reply').map(({ body }) => body)).toContainEqual({ state: 'ready', promoted: true })
+  })
+
+  it('is not one that exists no more', () => {
+    const world = new World()
+    expect(world.step({ type: 'lost', name: 'other', why })).toEqual([])
+    expect(world.step({ type: 'regained', name: 'other' })).toEqual([])
+  })
+
+  it('is found out anew after a restart of the broker', () => {
+    const world = new World()
+    world.step({ type: 'lost', name: 'web', why })
+    world.restart()
+    world.acquire(1)
+    expect(world.all('grant')).toHaveLength(1)
+  })
+})
+
 describe('a waiter', () => {
   it('gets BUSY at once when it does not want to wait', () => {
     const world = new World({ maxHolders: 1 })
@@ -105,6 +160,27 @@ describe('a waiter', () => {
 })
 
 describe('a paused name', () => {
+  it('is paused, and resumed, once: again is no news', () => {
+    const world = new World()
+    const times = (type: 'pause' | 'resume') => {
+      const before = world.step({ type, name: 'web', drain: false, connection: 1, request: 1 })
+      const again = world.step({ type, name: 'web', drain: false, connection: 1, request: 2 })
+      return [before, again].map((effects) => effects.map((effect) => effect.type))
+    }
+    expect(times('resume')).toEqual([['reply'], ['reply']])
+    expect(times('pause')).toEqual([['reply', 'publish'], ['reply']])
+    expect(times('resume')).toEqual([['reply', 'publish'], ['reply']])
+  })
+
+  it('drains its holders also when it was paused before without that', () => {
+    const world = new World()
+    world.acquire(1)
+    world.step({ type: 'pause', name: 'web', drain: false })
+    world.step({ type: 'pause', name: 'web', drain: true })
+    expect(world.published('drain')).toHaveLength(1)
+    expect(world.published('paused')).toEqual([])
+  })
+
   it('grants nothing: who does not wait gets PAUSED, who waits keeps the place until it is resumed', () => {
     const world = new World()
     const held = world.acquire(1)

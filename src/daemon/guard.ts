@@ -2,6 +2,7 @@
 // what a holder changed. What the kernel has no way back from is replaced by a new socket. docs/guard.md has the whole table.
 
 import { hasHolder, type Registry } from '../core/registry.ts'
+import type { CoreEvent } from '../core/types.ts'
 import { formatAddress } from '../protocol/address.ts'
 import {
   type BoundSocket,
@@ -45,6 +46,7 @@ export interface GuardHost {
   readonly sockets: Sockets
   readonly expected: ExpectedOptions
   occurred(event: Occurrence): void
+  step(event: CoreEvent): void
 }
 
 export class Guard implements SocketsObserver {

@@ -1,6 +1,8 @@
 // Sockets that cannot be had, because another process has their address: an unbound one keeps the place of each, nobody gets it, and
 // the address is tried again each second, for as long as it takes.
 
+import { lostMessage } from '../core/messages.ts'
+import type { CoreEvent } from '../core/types.ts'
 import { formatAddress } from '../protocol/address.ts'
 import { AddressInUse, type BoundSocket, openSocket, unboundSocket } from '../sys/index.ts'
 import { optionsFor } from './config/options-for.ts'
@@ -18,6 +20,7 @@ export interface LostHost {
   readonly sockets: Sockets
   readonly replacements: Replacements
   occurred(event: Occurrence): void
+  step(event: CoreEvent): void
 }
 
 interface Reason {
@@ -32,6 +35,8 @@ export class LostSockets {
   private readonly reasons = new WeakMap<BoundSocket, Reason>()
   /** Those whose socket a holder had shut. */
   private readonly shut = new WeakSet<BoundSocket>()
+  /** Names that the core has been told are lost, and why. */
+  private readonly told = new Map<string, string>()
   /** To be tried yet before all are tried again. */
   private due: PlacedSocket[] = []
   private timer: NodeJS.Timeout | undefined
@@ -45,6 +50,7 @@ export class LostSockets {
   /** Once this is the only broker. */
   begin(): void {
     for (const lost of [...this.host.sockets.unbound()]) this.bind(lost)
+    this.settle()
     this.timer = setInterval(() => this.retry(), RETRY_MS).unref()
   }
 
@@ -53,6 +59,23 @@ export class LostSockets {
     const stand = unboundSocket(socket.address)
     this.shut.add(stand)
     this.host.sockets.replace(name, index, stand).close()
+    this.settle()
+  }
+
+  /** Other sockets are there than before: the core grants what has all of them, and makes wait who asks for one that has not. */
+  settle(): void {
+    const names = new Set([...this.host.sockets.unbound()].map(({ name }) => name))
+    for (const name of [...this.told.keys()]) {
+      if (names.has(name)) continue
+      this.told.delete(name)
+      this.host.step({ type: 'regained', name })
+    }
+    for (const name of names) {
+      const why = this.why(name)
+      if (this.told.get(name) === why) continue
+      this.told.set(name, why)
+      this.host.step({ type: 'lost', name, why })
+    }
   }
 
   /** The process that has an address of the name. */
@@ -64,12 +87,11 @@ export class LostSockets {
   /** Throws the reason where a name has not all of its sockets. */
   refuseLost(name: string): void {
     if (!this.host.sockets.hasUnbound(name)) return
-    const why = this.reasonOf(name)?.error.message ?? 'its old socket is still open somewhere'
-    throw new AddressInUse(
-      undefined,
-      'bind',
-      `${name} is lost: ${why}; it is tried again each second, end that process`,
-    )
+    throw new AddressInUse(undefined, 'bind', lostMessage(name, this.why(name)))
+  }
+
+  private why(name: string): string {
+    return this.reasonOf(name)?.error.message ?? 'its old socket is still open somewhere'
   }
 
   private reasonOf(name: string): Reason | undefined {
@@ -83,6 +105,7 @@ export class LostSockets {
   private retry(): void {
     if (this.due.length === 0) this.due = [...this.host.sockets.unbound()]
     for (const lost of this.due.splice(0, TRIES_AT_ONCE)) if (!lost.socket.fd.closed) this.bind(lost)
+    this.settle()
   }
 
   private bind({ name, index, socket, model }: PlacedSocket): void {

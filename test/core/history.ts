@@ -55,6 +55,8 @@ const act = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('pause' as const), drain: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('resume' as const) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('lost' as const) }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('regained' as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -113,6 +115,7 @@ export class History {
   close(): void {
     this.#denied.clear()
     this.#step({ type: 'resume', name: 'web' })
+    this.#step({ type: 'regained', name: 'web' })
     for (const process of this.#processes) this.#step({ type: 'exit', process })
     check(this.observer.leases.size === 0, 'no lease outlives its holder')
     check(this.observer.unanswered().length === 0, 'each request is answered')
@@ -144,6 +147,8 @@ export class History {
     if (each.act === 'pass') this.#pass(each.time)
     if (each.act === 'pause') this.#step({ type: 'pause', name: 'web', drain: each.drain })
     if (each.act === 'resume') this.#step({ type: 'resume', name: 'web' })
+    if (each.act === 'lost') this.#step({ type: 'lost', name: 'web', why: 'another process has its address' })
+    if (each.act === 'regained') this.#step({ type: 'regained', name: 'web' })
     if (each.act === 'drain') {
       this.#step({
         type: 'drain',
@@ -258,7 +263,7 @@ function checkRest(name: Name): void {
     const older = lease.generation!.seq < name.current.seq
     check(!older || lease.state === 'draining', 'an older generation is drained')
   }
-  if (name.paused) return
+  if (name.paused || name.lost !== undefined) return
   for (const lane of name.lanes.values()) {
     for (const { asked } of lane)
       check(!hasRoom(name, leases, asked), 'a waiter is never forgotten while there is room')

@@ -31,6 +31,9 @@ export class Observer {
   /** Leases that were taken away: signals to their processes may still be due. */
   readonly #pursued = new Map<number, number>()
   readonly #retired = new Set<string>()
+  readonly #names = new Set<string>()
+  readonly #paused = new Set<string>()
+  readonly #lost = new Set<string>()
 
   see(event: CoreEvent, effects: readonly Effect[]): void {
     this.#endedNow.clear()
@@ -42,6 +45,7 @@ export class Observer {
   /** Every connection is lost; what the new broker's timers are, its first effects say. */
   restarted(effects: readonly Effect[]): void {
     this.#pending.clear()
+    this.#lost.clear()
     this.timers.clear()
     for (const lease of this.leases.values()) lease.connection = GONE
     for (const effect of effects) this.#effect(effect)
@@ -61,11 +65,20 @@ export class Observer {
         if (connection === event.connection) this.#pending.delete(request)
     }
     if (event.type === 'timer') check(this.timers.delete(event.key), 'only a running timer fires')
-    if (event.type === 'configure') for (const config of event.names) this.configs.set(config.name, config)
+    if (event.type === 'configure') for (const config of event.names) this.#configured(config)
+    if (event.type === 'pause' && this.#names.has(event.name)) this.#paused.add(event.name)
+    if (event.type === 'resume') this.#paused.delete(event.name)
+    if (event.type === 'lost' && this.#names.has(event.name)) this.#lost.add(event.name)
+    if (event.type === 'regained') this.#lost.delete(event.name)
     if (event.type === 'notify' && event.message.kind === 'MAINPID') {
       const lease = this.leases.get(event.lease)
       if (lease?.bind === 'process') lease.process = event.message.holder.process
     }
+  }
+
+  #configured(config: NameConfig): void {
+    this.configs.set(config.name, config)
+    this.#names.add(config.name)
   }
 
   #effect(effect: Effect): void {
@@ -88,6 +101,9 @@ export class Observer {
         'a name is retired when nobody holds it',
       )
       this.#retired.add(effect.name)
+      this.#names.delete(effect.name)
+      this.#paused.delete(effect.name)
+      this.#lost.delete(effect.name)
     }
   }
 
@@ -104,6 +120,7 @@ export class Observer {
   #grant(effect: Extract<Effect, { type: 'grant' }>): void {
     const event = this.#answer(effect.request, effect.connection)
     if (event.type !== 'acquire') throw new Error('a grant answers an acquire')
+    check(!this.#paused.has(effect.name) && !this.#lost.has(effect.name), 'a paused or lost name grants nothing')
     check(!this.#retired.has(effect.name) || this.configs.has(effect.name), 'a retired name grants nothing')
     const { connection, bind, holder, name } = event
     const { generation, state } = effect

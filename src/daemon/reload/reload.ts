@@ -7,6 +7,7 @@ import { applyConfig, type ConfiguredHost } from '../apply-config.ts'
 import { type Fault, formatFaults } from '../config/fault.ts'
 import type { Config, NameModel } from '../config/model.ts'
 import type { ConfigResult } from '../config/read-config.ts'
+import type { Guard } from '../guard.ts'
 import type { Occurrence } from '../history.ts'
 import type { Log } from '../log.ts'
 import type { Replacements } from '../replacements.ts'
@@ -23,6 +24,7 @@ export interface ReloadHost extends ConfiguredHost {
   readonly registry: Registry
   readonly sockets: Sockets
   readonly replacements: Replacements
+  readonly guard: Guard
   occurred(occurrence: Occurrence): void
 }
 
@@ -85,6 +87,7 @@ export class Reloader {
     for (const { name, socket } of leaving) broker.sockets.release(name, socket)
     for (const old of leaving) broker.replacements.leave(old.name, [old])
     applyConfig(broker, next)
+    broker.guard.lost.settle()
     for (const [name] of resocketed) if (!changes.added.includes(name)) broker.replacements.tellHolders(name)
     for (const { name } of changes.changed) this.settle(name)
     broker.occurred(reloadEvent(changes))
