@@ -1,10 +1,10 @@
-import { dirname } from 'node:path'
 import { type Address, formatAddress, type InetAddress, type UnixAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants as c } from './addon.ts'
 import { AddressInUse } from './address-in-use.ts'
 import { bindBeside, bindUdpBeside, openAnchor } from './anchor.ts'
-import { bind, boundPort, listens, makeSocket } from './make-socket.ts'
+import { bindUnix } from './bind-unix.ts'
+import { bind, boundPort, listens, makeSocket, type Undo } from './make-socket.ts'
 import type { OwnedFd } from './owned-fd.ts'
 import { requireApplicable, setSocketOptions } from './socket-option-rows.ts'
 import { describeOwner, findSocketOwner } from './socket-owner.ts'
@@ -26,9 +26,6 @@ export interface BoundSocket {
   /** Also removes the path, if it is still the one that was bound, and the directories made for it that are empty now. */
   close(): void
 }
-
-/** What undoes the steps so far, should a later one fail. */
-type Undo = (() => void)[]
 
 /** Another process may take the port between the kernel's choice and our explicit bind. */
 const PORT_ATTEMPTS = 16
@@ -56,40 +53,6 @@ function bindAnyPort<A extends Exclude<Address, UnixAddress>>(address: A, option
       if (!(error instanceof SystemError) || error.errno !== EADDRINUSE || attempt === PORT_ATTEMPTS) throw error
     }
   }
-}
-
-function clearPath(address: UnixAddress): void {
-  const { path } = address
-  const stats = unixPath.lstat(path)
-  if (!stats) return
-  unixPath.refuseOtherFile(path, stats)
-  const state = unixPath.probePath(path)
-  if (state === 'bound') throw new SystemError(EADDRINUSE, 'bind')
-  if (state === 'denied') throw new SystemError(EACCES, 'connect')
-  unixPath.unlink(path)
-}
-
-function bindUnix(address: UnixAddress, options: SocketOptions, undo: Undo): { socket: OwnedFd; remove: () => void } {
-  const { path } = address
-  const owner = { mode: options.socketMode ?? 0o666, uid: options.socketUser, gid: options.socketGroup }
-  if (unixPath.isAbstract(path)) return { socket: bindPort(address, options).socket, remove: () => {} }
-
-  const made = unixPath.makeDirectories(dirname(path), options.directoryMode ?? 0o755)
-  undo.push(() => unixPath.removeDirectories(made))
-  clearPath(address)
-  const socket = makeSocket(address, options)
-  undo.push(() => socket.close())
-  check(addon.fchmod(socket.fd, unixPath.modeAtBind(owner)), 'fchmod')
-  bind(socket, address)
-  const bound = unixPath.lstat(path)
-  if (!bound) throw new Error(`${path} was removed as soon as it was bound`)
-  const remove = () => {
-    unixPath.removePath(path, bound)
-    unixPath.removeDirectories(made)
-  }
-  undo.push(remove)
-  unixPath.setPathOwner(path, owner)
-  return { socket, remove }
 }
 
 interface Bound {

@@ -8,6 +8,9 @@ import { setSocketOptions } from './socket-option-rows.ts'
 import { setInt } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 
+/** What undoes the steps so far, should a later one fail. */
+export type Undo = (() => void)[]
+
 const kinds = {
   tcp: c.SOCK_STREAM,
   udp: c.SOCK_DGRAM,

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { chmodSync, lchownSync, lstatSync, mkdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
+import { createHash, randomInt } from 'node:crypto'
+import { chmodSync, chownSync, fstatSync, lstatSync, mkdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
@@ -9,6 +9,13 @@ const { EACCES, ECONNREFUSED, ENOENT } = constants.errno
 
 const REFUSED: ReadonlySet<string> = new Set(['EACCES', 'EPERM'])
 
+/** Of three digits to the base of 36. */
+const NAMES = 36 ** 3
+/** Others may have taken some. */
+const ATTEMPTS = 16
+
+const inBase36 = (number: number) => number.toString(36).padStart(3, '0')
+
 export function isAbstract(path: string): boolean {
   return path.startsWith('@')
 }
@@ -17,7 +24,10 @@ export const unlink = unlinkSync
 
 /** A free path in the same directory, for a socket that is renamed to `path` later. It tells its `path` from the others there. */
 export function pathBeside(path: string): string {
-  return join(dirname(path), `${markOf(path)}${process.hrtime.bigint().toString(36).slice(-3)}`)
+  for (let attempt = 1; ; attempt++) {
+    const beside = join(dirname(path), `${markOf(path)}${inBase36(randomInt(NAMES))}`)
+    if (attempt === ATTEMPTS || lstat(beside) === undefined) return beside
+  }
 }
 
 /** Whether `path` is what a socket may have now that was bound to `bound`: the kernel goes on telling the latter. */
@@ -27,7 +37,7 @@ export function isBeside(bound: string, path: string): boolean {
 
 function markOf(path: string): string {
   const hash = createHash('sha256').update(basename(path)).digest().readUInt32LE()
-  return `.${(hash % 36 ** 3).toString(36).padStart(3, '0')}`
+  return `.${inBase36(hash % NAMES)}`
 }
 
 export function lstat(path: string): Stats | undefined {
@@ -41,12 +51,19 @@ export function makeDirectories(directory: string, mode: number): string[] {
   try {
     mkdirSync(directory, { mode: mode & 0o700 })
     made.push(directory)
-    chmodSync(directory, mode)
+    setDirectoryMode(directory, mode)
   } catch (error) {
     removeDirectories(made)
     throw error
   }
   return made
+}
+
+/** Of the one that was just made, not of what somebody who may write to the one above has put in its place. */
+function setDirectoryMode(directory: string, mode: number): void {
+  using file = openItself(directory, constants.O_DIRECTORY)
+  if (statOf(file).uid !== process.geteuid!()) throw new Error(`${directory} was replaced as soon as it was made`)
+  chmodSync(`/proc/self/fd/${file.fd}`, mode)
 }
 
 export function removeDirectories(made: readonly string[]): void {
@@ -87,15 +104,44 @@ export function modeAtBind({ mode, uid, gid }: PathOwner): number {
   return uid === undefined && gid === undefined ? mode : mode & 0o600
 }
 
+/** What stands at the path itself, whatever is put there later. */
+function openItself(path: string, flags = 0): OwnedFd {
+  return new OwnedFd(check(addon.open(path, constants.O_PATH | constants.O_NOFOLLOW | flags, 0), 'open'))
+}
+
+export function statOf({ fd }: OwnedFd): Stats {
+  return fstatSync(fd)
+}
+
 /**
- * Gives a path that was just bound its owner and its mode, which the umask may have cut. Follows no symbolic link. The user comes last:
- * who has CAP_CHOWN may give a path away, but not change the mode of another's.
+ * The file of the socket that was just bound. Throws when it is not ours by now: who may write the directory could have any file's mode
+ * and owner changed by putting it there. A socket that has another name as well may be anybody's.
  */
-export function setPathOwner(path: string, { mode, uid, gid }: PathOwner): void {
-  if (gid !== undefined) lchownSync(path, -1, gid)
-  using file = new OwnedFd(check(addon.open(path, constants.O_PATH | constants.O_NOFOLLOW, 0), 'open'))
-  chmodSync(`/proc/self/fd/${file.fd}`, mode)
-  if (uid !== undefined) lchownSync(path, uid, -1)
+export function openBound(path: string): OwnedFd {
+  const file = openItself(path)
+  const stats = statOf(file)
+  if (stats.isSocket() && stats.nlink === 1 && stats.uid === process.geteuid!()) return file
+  file.close()
+  throw new Error(`${path} was replaced as soon as it was bound: others may write to ${dirname(path)}`)
+}
+
+/**
+ * Owner, and mode, which the umask may have cut. The user comes last: who has CAP_CHOWN may give a file away, but not change the mode of
+ * another's.
+ */
+export function giveFile({ fd }: OwnedFd, { mode, uid, gid }: PathOwner): void {
+  const file = `/proc/self/fd/${fd}`
+  if (gid !== undefined) chownSync(file, -1, gid)
+  chmodSync(file, mode)
+  if (uid !== undefined) chownSync(file, uid, -1)
+}
+
+/** The same for a path that has its socket already. */
+export function setPathOwner(path: string, owner: PathOwner): void {
+  using file = openItself(path)
+  const stats = statOf(file)
+  if (!stats.isSocket() || stats.nlink !== 1) throw new Error(`${path} is not the socket that was bound to it any more`)
+  giveFile(file, owner)
 }
 
 /**

@@ -15,30 +15,46 @@ export function report(what: string, figures: Record<string, number | string>): 
   if (FULL) console.log(`${what}: ${JSON.stringify(figures)}`)
 }
 
-/** A library that stands before the kernel's setsockopt(): `refuse` is C that may return another answer. For the broker's environment. */
-function otherKernel(directory: string, name: string, refuse: string): NodeJS.ProcessEnv {
+/** An environment in which C functions stand before the C library's, which they reach by NEXT(name). */
+export function before(directory: string, name: string, functions: string): NodeJS.ProcessEnv {
   const source = join(directory, `${name}.c`)
   const library = join(directory, `${name}.so`)
-  writeFileSync(
-    source,
-    `#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <linux/capability.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
-{
-  int (*next)(int, int, int, const void *, socklen_t) = dlsym(RTLD_NEXT, "setsockopt");
-  ${refuse}
-  return next(fd, level, name, value, length);
-}
-`,
-  )
+  const includes = [
+    'dlfcn',
+    'errno',
+    'linux/capability',
+    'stdio',
+    'stdlib',
+    'string',
+    'sys/socket',
+    'sys/stat',
+    'sys/syscall',
+    'sys/un',
+    'unistd',
+  ]
+  const lines = [
+    '#define _GNU_SOURCE',
+    ...includes.map((header) => `#include <${header}.h>`),
+    '#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))',
+    functions,
+  ]
+  writeFileSync(source, lines.join('\n'))
   execFileSync('gcc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
   return { LD_PRELOAD: library }
 }
+
+/** `refuse`: C that may return another answer than the kernel's. */
+const otherKernel = (directory: string, name: string, refuse: string): NodeJS.ProcessEnv =>
+  before(
+    directory,
+    name,
+    `int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+  ${refuse}
+  return NEXT(setsockopt)(fd, level, name, value, length);
+}
+`,
+  )
 
 /** Without SO_PASSRIGHTS, as before 6.16: peers can push descriptors. */
 export const olderKernel = (directory: string): NodeJS.ProcessEnv =>

@@ -1,0 +1,71 @@
+// A Unix socket at its path. Whoever may write the directory can put something else there at any moment, so nothing is removed, changed or
+// answered for before it is known to be ours; and a path that had a socket has one at every moment until it has another.
+
+import { renameSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { UNIX_PATH_LIMIT, type UnixAddress } from '../protocol/address.ts'
+import type { SocketOptions } from '../protocol/socket-options.ts'
+import { addon, constants as c } from './addon.ts'
+import { bind, makeSocket, type Undo } from './make-socket.ts'
+import type { OwnedFd } from './owned-fd.ts'
+import { check, SystemError } from './system-error.ts'
+import * as unixPath from './unix-path.ts'
+
+const { EACCES, EADDRINUSE } = c.errno
+
+export interface BoundUnix {
+  socket: OwnedFd
+  /** Of what was made for it. */
+  remove(): void
+}
+
+export function bindUnix(address: UnixAddress, options: SocketOptions, undo: Undo): BoundUnix {
+  const { path } = address
+  if (!unixPath.isAbstract(path)) return bindPath(address, options, undo)
+  const socket = makeSocket(address, options)
+  undo.push(() => socket.close())
+  bind(socket, address)
+  return { socket, remove: () => {} }
+}
+
+function bindPath(address: UnixAddress, options: SocketOptions, undo: Undo): BoundUnix {
+  const { path } = address
+  const owner = { mode: options.socketMode ?? 0o666, uid: options.socketUser, gid: options.socketGroup }
+  const made = unixPath.makeDirectories(dirname(path), options.directoryMode ?? 0o755)
+  undo.push(() => unixPath.removeDirectories(made))
+  const at = isStale(path) ? placeOver(path) : path
+  const socket = makeSocket(address, options)
+  undo.push(() => socket.close())
+  check(addon.fchmod(socket.fd, unixPath.modeAtBind(owner)), 'fchmod')
+  bind(socket, { ...address, path: at })
+  using file = unixPath.openBound(at)
+  const bound = unixPath.statOf(file)
+  undo.push(() => unixPath.removePath(at, bound))
+  unixPath.giveFile(file, owner)
+  if (at !== path) renameSync(at, path)
+  const remove = () => {
+    unixPath.removePath(path, bound)
+    unixPath.removeDirectories(made)
+  }
+  undo.push(remove)
+  return { socket, remove }
+}
+
+/** Whether a socket's path stands there that nobody is bound to. Throws where anything else is. */
+function isStale(path: string): boolean {
+  const stats = unixPath.lstat(path)
+  if (!stats) return false
+  unixPath.refuseOtherFile(path, stats)
+  const state = unixPath.probePath(path)
+  if (state === 'bound') throw new SystemError(EADDRINUSE, 'bind')
+  if (state === 'denied') throw new SystemError(EACCES, 'connect')
+  return state === 'stale'
+}
+
+/** Where to bind what is renamed over a stale path: between its removal and bind() it would be anybody's. */
+function placeOver(path: string): string {
+  const beside = unixPath.pathBeside(path)
+  if (Buffer.byteLength(beside) <= UNIX_PATH_LIMIT) return beside
+  unixPath.unlink(path)
+  return path
+}
