@@ -57,6 +57,81 @@ it.each<[string, string, string, string]>([
   },
 )
 
+it.each<[string, string, string, number, RegExp]>([
+  [
+    'the very address that',
+    '127.0.0.1',
+    '127.0.0.1',
+    1,
+    /broker\.toml:5:11: sockets\.thief\.listen\[0\]: "\S+" is the address that sockets\.web/,
+  ],
+  [
+    'an address wider than the one that',
+    '127.0.0.1',
+    '0.0.0.0',
+    1,
+    /sockets\.thief\.listen\[0\]: "\S+" overlaps "tcp:\/\/127/,
+  ],
+  [
+    'an address narrower than the one that',
+    '0.0.0.0',
+    '127.0.0.1',
+    1,
+    /sockets\.thief\.listen\[0\]: "\S+" overlaps "tcp:\/\/0/,
+  ],
+  [
+    'the second of two addresses that',
+    '127.0.0.1',
+    '127.0.0.1',
+    2,
+    /sockets\.thief\.listen\[1\]: "\S+" is the address/,
+  ],
+])(
+  '%s an unchanged name got for port 0 is refused to another name, and nothing has changed',
+  async (_how, host, wanted, count, why) => {
+    const web = named('web', new Array(count).fill(`tcp://${host}:0`))
+    const daemon = await startDaemon({ sockets: web + other })
+    const asker = await Asker.connect(daemon.control)
+    const lease = await asker.lease('web', { ready: true })
+    const before = await list(daemon)
+    const ports = before
+      .find(({ name }) => name === 'web')!
+      .sockets.map(({ address }) => Number(address.split(':').at(-1)))
+    rewrite(
+      daemon,
+      named(
+        'thief',
+        ports.map((port) => `tcp://${wanted}:${port}`),
+      ) +
+        web +
+        other,
+    )
+    for (const flag of [['--dry-run'], []]) {
+      const { status, stdout, stderr } = await cli(daemon, 'reload', ...flag)
+      expect({ status, stdout }).toEqual({ status: 100, stdout: '' })
+      expect(stderr).toMatch(why)
+      expect(stderr).toContain(`got for "tcp://${host}:0" and keeps; choose another port`)
+    }
+    expect(await list(daemon)).toEqual(before)
+    expect(await asker.ask('sockets', { lease })).toMatchObject({
+      ok: true,
+      sockets: ports.map(() => ({ type: 'tcp' })),
+    })
+    expect(await arrives(daemon, '127.0.0.1', ports[0]!)).toBe(true)
+    // Where the name gives the port up in the same reload it may have it.
+    rewrite(
+      daemon,
+      named(
+        'thief',
+        ports.map((port) => v4(port, host)),
+      ) + other,
+    )
+    expect(await cli(daemon, 'reload')).toMatchObject({ status: 0, stderr: '' })
+    asker.close()
+    await stopCleanly(daemon)
+  },
+)
+
 it('bind_ipv6_only comes and goes: IPv4 is refused, and taken again', async () => {
   const { daemon, port } = await startAt('[::]', 'drain_timeout = "1s"')
   const at = (more: string) => named('web', [`tcp://[::]:${port}`], `drain_timeout = "1s"\n${more}`) + other

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from '../../protocol/address.ts'
 import type { KeyPath } from './key-path.ts'
 import { formatKeyPath } from './key-path.ts'
-import { type Claim, overlap, slot } from './overlap.ts'
+import { type Claim, overlaps } from './overlap.ts'
 import type { Report } from './report.ts'
 
 /** A claim with the place that makes it. */
@@ -14,16 +14,7 @@ export interface PlacedClaim extends Claim {
 
 /** Reports every address that an earlier one excludes, naming both. */
 export function checkOverlaps(claims: readonly PlacedClaim[], report: Report): void {
-  const slots = new Map<string, PlacedClaim[]>()
-  for (const claim of claims) {
-    const name = slot(claim)
-    if (name === undefined) continue
-    const earlier = slots.get(name) ?? []
-    const other = earlier.find((candidate) => overlap(candidate, claim))
-    if (other !== undefined) report.fault(claim.path, message(claim, other, report))
-    earlier.push(claim)
-    slots.set(name, earlier)
-  }
+  for (const [claim, other] of overlaps(claims)) report.fault(claim.path, message(claim, other, report))
 }
 
 function message(claim: PlacedClaim, other: PlacedClaim, report: Report): string {

@@ -20,6 +20,20 @@ export function slot({ address }: Claim): string | undefined {
   return `path:${posix.normalize(address.path)}`
 }
 
+/** Each claim that an earlier one excludes, with the first that does. */
+export function* overlaps<Each extends Claim>(claims: readonly Each[]): Generator<[Each, Each]> {
+  const slots = new Map<string, Each[]>()
+  for (const claim of claims) {
+    const name = slot(claim)
+    if (name === undefined) continue
+    const earlier = slots.get(name) ?? []
+    const other = earlier.find((candidate) => overlap(candidate, claim))
+    if (other !== undefined) yield [claim, other]
+    earlier.push(claim)
+    slots.set(name, earlier)
+  }
+}
+
 /** Whether two claims of one slot exclude each other. */
 export function overlap(a: Claim, b: Claim): boolean {
   if (a.address.type === 'vsock' && b.address.type === 'vsock')

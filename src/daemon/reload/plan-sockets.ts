@@ -36,8 +36,11 @@ export class SocketPlan {
   private readonly live: { entry: Entry; next: Settings }[] = []
   private readonly undo: (() => void)[] = []
 
-  constructor(current: ReadonlyMap<string, Current>) {
-    this.entries = [...current].flatMap(([name, { model, sockets }]) =>
+  /** What `untouched` names have is nobody else's, whatever its address. */
+  constructor(current: ReadonlyMap<string, Current>, untouched: readonly string[]) {
+    const fixed = new Set(untouched)
+    const others = [...current].filter(([name]) => !fixed.has(name))
+    this.entries = others.flatMap(([name, { model, sockets }]) =>
       sockets.map((socket, at) => ({
         name,
         address: formatAddress(model.addresses[at]!),

@@ -14,6 +14,7 @@ import type { Replacements } from '../replacements.ts'
 import type { Sockets } from '../sockets.ts'
 import { type Changes, diffConfig, restartKeys } from './diff-config.ts'
 import { SocketPlan } from './plan-sockets.ts'
+import { portsInUse } from './ports-in-use.ts'
 
 export type ReloadResult =
   | { changes: Changes; warnings: readonly Fault[] }
@@ -57,8 +58,11 @@ export class Reloader {
     const changes = diffConfig(config, read.config)
     const fixed = restartKeys(changes).map((key) => ({ file: config.file, key, message: RESTART }))
     if (fixed.length > 0) return refusal(fixed)
+    const current = this.broker.sockets.current()
+    const claimed = portsInUse(current, read.config)
+    if (claimed.length > 0) return refusal(claimed)
     if (dryRun) return { changes, warnings: read.warnings }
-    const plan = new SocketPlan(this.broker.sockets.current())
+    const plan = new SocketPlan(current, changes.unchanged)
     const { control, controlMode } = config.broker
     try {
       plan.open(this.namesToOpen(changes, read.config))
