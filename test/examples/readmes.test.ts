@@ -24,8 +24,8 @@ describe('the README of an example is true', () => {
   it.runIf(isInstalled('nginx'))('nginx (where it is installed: scripts/setup-tools)', () => run('nginx'), 60_000)
 })
 
-describe('what README and tutorial say happens', () => {
-  const config = 'examples/tutorial/broker.toml'
-  it('the tour of the README', () => runDocument('README.md', { cwd: 'examples', config }), 120_000)
-  it('the tutorial', () => runDocument('docs/tutorial.md', { cwd: 'examples/tutorial', config }), 120_000)
-})
+it(
+  'what the tutorial says happens (the README: test/package/tarball.test.ts)',
+  () => runDocument('docs/tutorial.md', { cwd: 'examples/tutorial', config: 'examples/tutorial/broker.toml' }),
+  120_000,
+)

@@ -2,12 +2,15 @@
 // versions of Node.js and npm.
 
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { IS_ROOT, NOBODY, temporaryDirectory } from '../support/daemon.ts'
 import { type Packed, packDependencies, packPackage } from '../support/packed.ts'
+import { runFromNothing } from '../support/readme.ts'
+import { startRegistry } from '../support/registry.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -50,5 +53,19 @@ describe('the tarball', () => {
     const tarballs = [packed.tarball, ...packDependencies(directory)]
     const { stdout } = await run(join(ROOT, 'scripts/try-package'), tarballs, { cwd: directory, timeout: 290_000 })
     expect(stdout).toContain('installed, served, took over')
+  })
+
+  it('is all that somebody needs who has nothing but the README: its tour, from npm install on', {
+    timeout: 300_000,
+  }, async () => {
+    const home = temporaryDirectory()
+    const uid = IS_ROOT ? NOBODY : process.getuid!()
+    if (IS_ROOT) chownSync(home, uid, uid)
+    const registry = await startRegistry([packed.tarball, ...packDependencies(directory)])
+    await runFromNothing('README.md', {
+      cwd: home,
+      uid,
+      env: { PATH: process.env['PATH'], HOME: home, npm_config_registry: registry },
+    })
   })
 })

@@ -21,9 +21,14 @@ export interface Step {
 export function stepsOf(text: string): Step[] {
   const steps: Step[] = []
   for (const [, block] of text.matchAll(/^```console\n(.*?)^```$/gms)) {
+    let heredoc: string | undefined
     for (const line of block!.trimEnd().split('\n')) {
-      if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: [] })
-      else steps.at(-1)!.output.push(line)
+      const last = steps.at(-1)
+      if (heredoc !== undefined) last!.command += `\n${line}`
+      else if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: [] })
+      else last!.output.push(line)
+      if (heredoc === undefined) heredoc = line.startsWith('$ ') ? /<<(\w+)$/.exec(line)?.[1] : undefined
+      else if (line === heredoc) heredoc = undefined
     }
   }
   return steps
@@ -46,17 +51,27 @@ export async function runDocument(document: string, { cwd, config }: { cwd: stri
   symlinkSync(STUB, join(directory, 'bin/fd-broker'))
   const sockets = put(readFileSync(join(ROOT, config), 'utf8')).replace(/^\[broker\]\ncontrol = .*\n/m, '')
   const daemon = await startDaemon({ directory, sockets })
-  const shell = startShell(join(directory, cwd), {
-    FD_BROKER_SOCKET: daemon.control,
-    PATH: `${directory}/bin:${process.env['PATH']}`,
+  await runSteps(put(readFileSync(join(ROOT, document), 'utf8')), {
+    cwd: join(directory, cwd),
+    env: { ...process.env, FD_BROKER_SOCKET: daemon.control, PATH: `${directory}/bin:${process.env['PATH']}` },
   })
-  const steps = stepsOf(put(readFileSync(join(ROOT, document), 'utf8')))
+  return daemon
+}
+
+/** The same where nothing is prepared: the document's steps install the package and start the broker. */
+export async function runFromNothing(document: string, where: Where): Promise<void> {
+  const port = String(await freePort())
+  await runSteps(readFileSync(join(ROOT, document), 'utf8').replaceAll(PORT, port), where)
+}
+
+async function runSteps(text: string, where: Where): Promise<void> {
+  const shell = startShell(where)
+  const steps = stepsOf(text)
   expect(steps.length).toBeGreaterThan(0)
   for (const { command, output } of steps) {
     const { status, text } = await shell.run(command)
     expect({ command, status, text }).toEqual({ command, status: 0, text: linesOf(output) })
   }
-  return daemon
 }
 
 export function isInstalled(program: string): boolean {
@@ -74,9 +89,16 @@ function linesOf(output: readonly string[]) {
   return expect.stringMatching(new RegExp(output.map(literal).join('[^\\n]*\\n(.*\\n)*?.*'), 's'))
 }
 
+interface Where {
+  cwd: string
+  env: NodeJS.ProcessEnv
+  uid?: number
+}
+
 /** A shell, and a process group of all that it starts, which ends with the test. */
-function startShell(cwd: string, env: NodeJS.ProcessEnv) {
-  const shell = spawn('bash', { cwd, env: { ...process.env, ...env }, detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+function startShell({ cwd, env, uid }: Where) {
+  const user = uid === undefined ? {} : { uid, gid: uid }
+  const shell = spawn('bash', { cwd, env, ...user, detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = new Promise((resolve) => shell.once('close', resolve))
   atEnd(async () => {
     process.kill(-shell.pid!, 'SIGKILL')
