@@ -12,7 +12,7 @@ import { Worker } from './worker-handle.mjs'
 const CLI = join(import.meta.dirname, '../../dist/cli/main.js')
 const run = promisify(execFile)
 
-/** Runs `act` on a stage; `keys` is the TOML of the one name, `web`, which listens on a loopback port. */
+/** Runs `act` on a stage; `keys` is the TOML of the name `web`, which listens on a loopback port, and of what follows; `{dir}` is the directory. */
 export async function onStage(keys, act) {
   const stage = new Stage(keys)
   const stop = () => stage.close().then(() => process.exit(130))
@@ -39,7 +39,7 @@ class Stage {
 
   constructor(keys) {
     const text = `[broker]\ncontrol = "${this.control}"\n[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n${keys}\n`
-    writeFileSync(this.#config, text)
+    writeFileSync(this.#config, text.replaceAll('{dir}', this.directory))
   }
 
   async open() {

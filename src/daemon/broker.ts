@@ -31,6 +31,7 @@ import { ExpectedOptions } from './state/expected-options.ts'
 import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
 import { configRecord } from './state/remembered-config.ts'
 import { removedRecords } from './state/removed-names.ts'
+import { RepairMarks } from './state/repair-marks.ts'
 import { type Resuming, resume } from './state/resume.ts'
 import { StateLog } from './state/state-log.ts'
 import { StuckPeers } from './stuck-peers.ts'
@@ -56,6 +57,7 @@ export class Broker implements SessionHost, Host {
   readonly rights: Rights
   readonly replacements: Replacements
   readonly expected: ExpectedOptions
+  readonly repairMarks: RepairMarks
   readonly guard: Guard
   operator!: Operator
   readonly users = new UserNames()
@@ -100,6 +102,7 @@ export class Broker implements SessionHost, Host {
     this.context = { now: 0, ...judgementOf(this.rights, this.sessions, this.users) }
     this.replacements = new Replacements(this, log)
     this.expected = new ExpectedOptions(this.state, past.folded.values)
+    this.repairMarks = new RepairMarks(this.state, past.folded.values, Date.now())
     this.guard = new Guard(this, log)
     sockets.observe(this.guard)
     this.expected.settle()

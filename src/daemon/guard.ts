@@ -23,6 +23,7 @@ import type { Replacements } from './replacements.ts'
 import type { Sockets, SocketsObserver } from './sockets.ts'
 import { AFTER_READY_MS, Starts } from './starts.ts'
 import type { ExpectedOptions } from './state/expected-options.ts'
+import type { RepairMarks } from './state/repair-marks.ts'
 
 const AUDIT_MS = 1000
 /** Looked at in one go: each takes 20 to 30 µs. */
@@ -45,6 +46,7 @@ export interface GuardHost {
   readonly replacements: Replacements
   readonly sockets: Sockets
   readonly expected: ExpectedOptions
+  readonly repairMarks: RepairMarks
   occurred(event: Occurrence): void
   step(event: CoreEvent): void
 }
@@ -69,7 +71,7 @@ export class Guard implements SocketsObserver {
   constructor(host: GuardHost, log: Log) {
     this.host = host
     this.log = log
-    this.reports = new RepairReports(host.registry, log, (event) => host.occurred(event))
+    this.reports = new RepairReports(host.registry, host.repairMarks, log, (event) => host.occurred(event))
     this.lost = new LostSockets(host, this.reports, log)
     this.bent = new BentSockets(this.lost, host.replacements, this.reports, log)
     this.hangups = new HangupWatch((fd, reopened) => this.hungUp(fd, reopened))

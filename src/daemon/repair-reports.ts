@@ -4,6 +4,7 @@
 import { leasesOf, type Registry } from '../core/registry.ts'
 import type { Occurrence } from './history.ts'
 import type { Log } from './log.ts'
+import type { RepairMarks } from './state/repair-marks.ts'
 
 export interface Suspect {
   lease: number
@@ -23,8 +24,6 @@ export interface Repair {
 }
 
 const TOLD_PER_SECOND = 20
-/** How long `list` shows that a name was repaired. */
-export const SHOWN_MS = 60_000
 
 /** Longer than between two audits: who ended since the last one may have done it. */
 const REMEMBERED_MS = 2500
@@ -44,15 +43,16 @@ interface Untold {
 export class RepairReports {
   /** Repairs by name, since the start. */
   readonly counts: Record<string, number> = {}
-  private readonly at = new Map<string, number>()
   private readonly told = new Map<string, number>()
   private readonly untold = new Map<string, Untold>()
   private readonly former = new Map<string, Former[]>()
+  private readonly marks: RepairMarks
   private readonly registry: Registry
   private readonly log: Log
   private readonly publish: (event: Occurrence) => void
 
-  constructor(registry: Registry, log: Log, publish: (event: Occurrence) => void) {
+  constructor(registry: Registry, marks: RepairMarks, log: Log, publish: (event: Occurrence) => void) {
+    this.marks = marks
     this.registry = registry
     this.log = log
     this.publish = publish
@@ -61,7 +61,7 @@ export class RepairReports {
   repaired(repair: Repair): void {
     const { name } = repair
     this.counts[name] = (this.counts[name] ?? 0) + 1
-    this.at.set(name, Date.now())
+    this.marks.repaired(name, Date.now())
     const told = this.told.get(name) ?? 0
     this.told.set(name, told + 1)
     if (told < TOLD_PER_SECOND) return this.tell(repair, 1)
@@ -73,13 +73,13 @@ export class RepairReports {
 
   /** When a name was last repaired, if that is to be shown still; milliseconds since the epoch. */
   repairedAt(name: string): number | undefined {
-    const at = this.at.get(name)
-    return at !== undefined && Date.now() - at < SHOWN_MS ? at : undefined
+    return this.marks.at(name, Date.now())
   }
 
   /** Every second. */
   tick(): void {
     this.told.clear()
+    this.marks.sweep(Date.now())
     for (const { repair, times } of this.untold.values()) this.tell(repair, times)
     this.untold.clear()
     const now = performance.now()

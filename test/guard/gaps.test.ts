@@ -2,9 +2,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { Asker } from '../support/asker.ts'
 import { Attacker } from '../support/attacker.ts'
 import { type Daemon, exitOf, IS_ROOT, startDaemon, stopCleanly, until } from '../support/daemon.ts'
-import { brokerPid, startKept } from '../support/keeper.ts'
+import { brokerPid, killBroker, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
 
@@ -85,6 +86,23 @@ describe.runIf(IS_ROOT)('a socket that is bent between two brokers (needs root, 
     expect(await connect('open')).toBe('ECONNREFUSED')
     await attacker.end()
     await stopCleanly(next)
+  })
+  it('is shown as repaired by the next broker too, for as long as by the one that repaired it', async () => {
+    const daemon = await startKept({ sockets: `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n` })
+    const attacker = await Attacker.hold(daemon.control, ['web'])
+    expect(await attacker.run('held.shutdown(socket.SHUT_RDWR)')).toBe('done')
+    const listed = async () => {
+      const viewer = await Asker.connect(daemon.control)
+      const [web] = (await viewer.ask('list'))['sockets'] as { state: string; repairedAt?: number }[]
+      viewer.close()
+      return { state: web!.state, at: web!.repairedAt }
+    }
+    await until(async () => (await listed()).state === 'repaired', 'it is repaired')
+    const before = await listed()
+    await killBroker(daemon)
+    expect(await listed()).toEqual(before)
+    await attacker.end()
+    await stopCleanly(daemon)
   })
   it('does not keep the next broker from starting: shut, and without what lets it listen beside its anchor', async () => {
     const daemon = await startKept({ sockets: `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n` })

@@ -25,6 +25,17 @@ it.runIf(has('nginx') && has('gunicorn'))(
   90_000,
 )
 
+it.runIf(has('nginx') && has('gunicorn'))(
+  'nor is what honest workers of every kind of socket do as they start, take over, stop and are killed under load (needs nginx and gunicorn)',
+  async () => {
+    const figures = await runBench<Record<string, number>>('guard/calm.mjs', ['--minutes', '0.2', '--seed', '7'])
+    expect(figures).toMatchObject({ repairs: 0 })
+    expect(figures['takeovers']! + figures['starts']!).toBeGreaterThan(7)
+    expect(figures['asked']).toBeGreaterThan(figures['failed']! * 10)
+  },
+  90_000,
+)
+
 /** How often threads of the broker went to sleep, and so were woken. */
 function sleeps({ pid }: Daemon): number {
   const threads = readdirSync(`/proc/${pid}/task`)
