@@ -4,12 +4,8 @@ export interface FaultPointResult {
   killedAt: string | undefined
 }
 
-export function runFaultPoint(call: 'pwrite64' | 'sendmsg', point: number): Promise<FaultPointResult>
-
-export interface Tracer {
-  killedAt(): string | undefined
-  stop(): void
-}
-
-/** Kills the process before that call, counted from now. */
-export function trace(pid: number, call: 'pwrite64' | 'sendmsg', point: number): Promise<Tracer>
+export function runFaultPoint(
+  call: 'pwrite64' | 'sendmsg',
+  point: number,
+  story?: 'leases' | 'programs' | 'restart',
+): Promise<FaultPointResult>

@@ -109,7 +109,8 @@ export class LeaseLine implements LeaseSink {
 
   onLost(error: BrokerError): void {
     if (!this.#owner.willReclaim(error)) return this.#lose(error)
-    this.#ours = new Gate()
+    // Who waits already, because the broker before was lost too, waits on.
+    if (this.#ours.isOpen) this.#ours = new Gate()
   }
 
   /** The next connection of the session. What it says of the lease is heard from here on. */

@@ -9,8 +9,8 @@ import {
   type Peer,
   type ProcessFacts,
   ProcessWatch,
+  pidfdWith,
   processFacts,
-  processWith,
   SystemError,
 } from '../sys/index.ts'
 
@@ -78,11 +78,11 @@ export class Processes {
     if (entry.peer.pid > 0) this.byPid.set(entry.peer.pid, entry)
   }
 
-  /** The process of a holder of before a restart; `pidfd`: what was kept of it, ours from now on. Pair with `leave`. */
-  restore({ identity, pid, uid, gid }: Remembered, pidfd: OwnedFd | undefined): ProcessKey {
+  /** The process of a holder of before a restart; `kept`: what was kept of it, ours from now on. Pair with `leave`. */
+  restore({ identity, pid, uid, gid }: Remembered, kept: OwnedFd | undefined): ProcessKey {
     const known = identity !== '' && this.byIdentity.has(identity)
-    const found = pidfd ?? (known ? undefined : processWith(identity, pid))
-    return this.join({ pid, uid, gid, groups: [], pidfd: found, identity: identity || undefined })
+    const pidfd = known ? void kept?.close() : pidfdWith(identity, pid, kept)
+    return this.join({ pid, uid, gid, groups: [], pidfd, identity: identity || undefined })
   }
 
   /** Tells the end of those that had ended before they could be watched. */

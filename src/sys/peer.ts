@@ -66,7 +66,7 @@ export function processOf(pid: number, uid: number): Peer | undefined {
 }
 
 /** The living process of that number, if it still is the one of that identity, whatever user it has become. */
-export function processWith(identity: string, pid: number): OwnedFd | undefined {
+function processWith(identity: string, pid: number): OwnedFd | undefined {
   const result = pid > 0 ? addon.pidfdOpen(pid) : -constants.errno.ESRCH
   if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
@@ -74,6 +74,16 @@ export function processWith(identity: string, pid: number): OwnedFd | undefined 
   if (identityOf(pid, pidfd) === identity && isAlive(pidfd)) return pidfd
   pidfd.close()
   return undefined
+}
+
+/**
+ * Of a process of before a restart, by its identity: what was kept of it, if it is that one's, else one of the living process. Owns
+ * `kept`, which may be of another: a lease is moved to another process after that one's pidfd is kept.
+ */
+export function pidfdWith(identity: string, pid: number, kept: OwnedFd | undefined): OwnedFd | undefined {
+  if (kept !== undefined && hasPidfs() && `pidfd:${inodeOf(kept.fd)}` === identity) return kept
+  kept?.close()
+  return processWith(identity, pid)
 }
 
 /** A zombie is not alive: its pidfd is readable. */

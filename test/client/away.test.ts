@@ -218,6 +218,25 @@ describe('a lost connection', () => {
     await Promise.all([lease.release(), second.release()])
   })
 
+  it('asks again also when the broker that comes next goes before it has answered', async () => {
+    const web = socket('tcp')
+    let connections = 0
+    const { broker, fake } = serve((request, peer) => {
+      if (request.op === 'hello') connections++
+      const silent = connections < 3 && ['ready', 'reclaim'].includes(request.op)
+      return silent ? undefined : granting([web])(request, peer)
+    })
+    const lease = await broker.acquire('web')
+    const ready = lease.ready()
+    await expect.poll(() => fake.requests.at(-1)?.op).toBe('ready')
+    fake.dropConnections()
+    await expect.poll(() => fake.peers[1]?.requests.map(({ op }) => op)).toEqual(['hello', 'reclaim'])
+    fake.dropConnections()
+    expect(await ready).toEqual({ state: 'ready', promoted: true })
+    expect(fake.peers[2]!.requests.map(({ op }) => op)).toEqual(['hello', 'reclaim', 'ready'])
+    await lease.release()
+  })
+
   it('puts a release off until the broker is back, and does not wait for that', async () => {
     const web = socket('tcp')
     const { broker, fake, restart } = restartable(granting([web]))

@@ -15,19 +15,25 @@ const pick = (most: number) => 1 + Math.floor(random() * most)
 
 /** So many of each do the clients make the broker do, at least. */
 const POINTS = [
-  ['pwrite64', pick(7)],
-  ['pwrite64', 8 + pick(6)],
-  ['sendmsg', pick(10)],
-  ['sendmsg', 10 + pick(10)],
+  ['leases', 'pwrite64', pick(7)],
+  ['leases', 'pwrite64', 8 + pick(6)],
+  ['leases', 'sendmsg', pick(10)],
+  ['leases', 'sendmsg', 10 + pick(10)],
+  // The descriptors of the first grant go to the keeper.
+  ['programs', 'sendmsg', 1 + pick(2)],
+  ['programs', 'sendmsg', 3 + pick(30)],
+  ['programs', 'pwrite64', pick(20)],
+  ['restart', 'pwrite64', pick(8)],
+  ['restart', 'sendmsg', pick(20)],
 ] as const
 
 it.runIf(HAS_STRACE).each(POINTS)(
-  `killed before its %s number %i (seed ${SEED}), a broker has lost and invented nothing (needs strace)`,
+  `%s: killed before its %s number %i (seed ${SEED}), a broker has lost and invented nothing (needs strace)`,
   {
     timeout: 60_000,
   },
-  async (call, point) => {
-    const { faults, killedAt } = await runFaultPoint(call, point)
+  async (story, call, point) => {
+    const { faults, killedAt } = await runFaultPoint(call, point, story)
     expect(faults).toEqual([])
     expect(killedAt).toContain(`${call}(`)
   },

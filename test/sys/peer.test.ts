@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { addon, constants } from '../../src/sys/addon.ts'
 import { ExitSet } from '../../src/sys/exit-set.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
-import { isAlive, type Peer, type PeerOptions, peerOf } from '../../src/sys/peer.ts'
+import { isAlive, type Peer, type PeerOptions, peerOf, pidfdWith, processOf } from '../../src/sys/peer.ts'
 import { ProcessWatch } from '../../src/sys/pidfd.ts'
+import { hasPidfs, inodeOf } from '../../src/sys/pidfs.ts'
 import { processFacts } from '../../src/sys/process-facts.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -218,5 +219,30 @@ describe('ProcessWatch', () => {
     using pidfd = new OwnedFd(addon.pidfdOpen(python.pid))
     using taken = new OwnedFd(addon.pidfdGetfd(pidfd.fd, number))
     expect(addon.poll(taken.fd, constants.POLLIN)).toBe(constants.POLLIN)
+  })
+})
+
+describe('pidfdWith, of a process of before a restart', () => {
+  const own = () => processOf(process.pid, process.getuid!())!
+
+  it.runIf(hasPidfs())('takes the pidfd that was kept of it (needs Linux 6.9)', () => {
+    const { identity, pidfd } = own()
+    using found = pidfdWith(identity!, process.pid, pidfd)
+    expect(found).toBe(pidfd)
+  })
+
+  it('closes one that was kept of another process, and looks for its own', async () => {
+    const python = startPython("say('here'); wait()")
+    await python.line()
+    const other = processOf(python.pid, process.getuid!())!
+    const { identity, pidfd } = own()
+    using mine = pidfd
+    using found = pidfdWith(identity!, process.pid, other.pidfd)
+    expect(other.pidfd!.closed).toBe(true)
+    expect(inodeOf(found!.fd)).toBe(inodeOf(mine!.fd))
+    expect(pidfdWith(other.identity!, process.pid, mine!.dup())).toBeUndefined()
+    python.write('')
+    await python.exit()
+    expect(pidfdWith(other.identity!, python.pid, undefined)).toBeUndefined()
   })
 })
