@@ -19,8 +19,8 @@ async function write(input, external, options) {
     platform: 'node',
     external: (id) => external.some((name) => (typeof name === 'string' ? id === name : name.test(id))),
   })
-  const minify = { compress: false, mangle: false, codegen: { removeWhitespace: true } }
-  const { output } = await bundle.write({ format: 'esm', minify, ...options })
+  // Lines stay as they are: of an error that nobody catches Node.js prints the whole line.
+  const { output } = await bundle.write({ format: 'esm', comments: false, ...options })
   await bundle.close()
   return output.map(({ fileName }) => fileName)
 }

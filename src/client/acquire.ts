@@ -9,6 +9,7 @@ import { type Answer, closeAll } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { Lease } from './lease.ts'
 import { LeaseLine } from './lease-line.ts'
+import { located } from './located.ts'
 import type { AcquireOptions, ProgramOptions } from './options.ts'
 import { receiveSockets } from './received-sockets.ts'
 import type { Session } from './session.ts'
@@ -21,15 +22,17 @@ export async function acquire(
   const { signal, wait = 0 } = options
   const until = performance.now() + checkedWait(wait)
   let deadline = performance.now() + session.timeout
+  let connection: Connection | undefined
   for (;;) {
-    const connection = await session.connection({ deadline, signal })
     try {
+      connection = await session.connection({ deadline, signal })
       return await acquireOn(connection, session, name, { ...options, wait: Math.max(0, until - performance.now()) })
     } catch (error) {
       // A lease that hello does not list is ended when its process asks for the name again, so asking again cannot take two.
-      if (!session.mayRetry(connection, error)) throw error
+      if (connection === undefined || !session.mayRetry(connection, error)) throw located(error, acquire)
       if (connection.welcomed && performance.now() < until) deadline = performance.now() + session.timeout
-      else if (performance.now() >= deadline) throw error
+      else if (performance.now() >= deadline) throw located(error, acquire)
+      connection = undefined
     }
   }
 }

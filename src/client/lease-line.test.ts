@@ -124,7 +124,7 @@ describe('the line of a lease', () => {
     const asking = line.request('ready')
     const next = connecting('/refused', () => refused)
     line.moveTo(next.connection)
-    await expect(asking).rejects.toBe(refused)
+    await expect(asking).rejects.toMatchObject({ name: 'BrokerError', code, message: 'no', details })
     expect([heard, owner.lines.size, next.sinks.size, leasesAt('/refused')]).toEqual([told, 0, 0, []])
   })
 

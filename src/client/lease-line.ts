@@ -9,6 +9,7 @@ import { type Answer, closeAll } from './answers.ts'
 import type { Connection, LeaseSink, RequestOptions } from './connection.ts'
 import { noAnswer } from './failures.ts'
 import { Gate } from './gate.ts'
+import { located } from './located.ts'
 import { stayAlive } from './stay-alive.ts'
 
 /** What a line needs of the session that it belongs to. */
@@ -61,12 +62,15 @@ export class LeaseLine implements LeaseSink {
   /** `held`: the broker may answer whenever it likes. Asked again when the broker was away. */
   async request(op: 'ready' | 'sockets', { held, ...options }: RequestOptions & { held?: true } = {}): Promise<Answer> {
     const limits = held ? options : { timeout: this.#owner.timeout, ...options }
+    let connection: Connection | undefined
     for (;;) {
-      const connection = await this.#reach(op, limits)
       try {
+        connection = await this.#reach(op, limits)
         return await connection.request(op, { lease: this.lease }, limits)
       } catch (error) {
-        if (!connection.ended || error !== connection.ended || !this.#owner.willReclaim(connection.ended)) throw error
+        const lost = connection?.ended
+        if (lost === undefined || error !== lost || !this.#owner.willReclaim(lost)) throw located(error, this.request)
+        connection = undefined
       }
     }
   }
@@ -93,7 +97,7 @@ export class LeaseLine implements LeaseSink {
     } catch (error) {
       if (connection.ended && this.#owner.willReclaim(connection.ended)) return
       this.forget()
-      if (!connection.ended) throw error
+      if (!connection.ended) throw located(error, this.release)
     }
   }
 

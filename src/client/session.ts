@@ -9,6 +9,7 @@ import { Connection, type Introduction } from './connection.ts'
 import { awayTooLong, cannotConnect, isAway, noAnswer } from './failures.ts'
 import type { Lease } from './lease.ts'
 import { type LeaseLine, leasesAt } from './lease-line.ts'
+import { located } from './located.ts'
 import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
 import { socketPath } from './socket-path.ts'
 import { SpareFd } from './spare-fd.ts'
@@ -59,12 +60,15 @@ export class Session {
   /** For verbs that may be asked twice: asks again on a new connection when the first is lost. */
   async ask<O extends Op>(op: O, args: Requests[O], { signal }: Abortable = {}): Promise<Answer> {
     const deadline = performance.now() + this.timeout
+    let connection: Connection | undefined
     for (;;) {
-      const connection = await this.connection({ deadline, signal })
       try {
+        connection = await this.connection({ deadline, signal })
         return await connection.request(op, args, { signal, timeout: deadline - performance.now() })
       } catch (error) {
-        if (!this.mayRetry(connection, error) || performance.now() >= deadline) throw error
+        const again = connection !== undefined && this.mayRetry(connection, error) && performance.now() < deadline
+        if (!again) throw located(error, this.ask)
+        connection = undefined
       }
     }
   }
