@@ -13,7 +13,7 @@ import { once } from 'node:events'
 import { createServer as createHttp } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
 import { connect } from '../../dist/client/index.js'
-import { ProcessWatch, processOf } from '../../dist/sys/index.js'
+import { ExitSet, ProcessWatch, processOf } from '../../dist/sys/index.js'
 
 const broker = connect()
 const BODY = 'x'.repeat(100)
@@ -82,7 +82,7 @@ async function serveByHand(lease, server, { silent, left, abrupt }) {
 }
 
 function watch({ pid }) {
-  const watched = new ProcessWatch(processOf(pid, process.getuid()).pidfd, () => {
+  const watched = new ProcessWatch(processOf(pid, process.getuid()).pidfd, new ExitSet(), () => {
     say('ended')
     watched.close()
   })

@@ -55,7 +55,7 @@ interface Line {
 
 /** What `ss` says of the socket with this local address. */
 function ss(address: string): Line {
-  const text = execFileSync('ss', ['-alxtunpH'], { encoding: 'utf8' })
+  const text = execFileSync('ss', ['-alxtunpH'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
   const line = text.split('\n').find((line) => /LISTEN|UNCONN/.test(line) && line.split(/\s+/)[4] === address)
   if (line === undefined) throw new Error(`ss does not show ${address}`)
   const [, , receive, send] = line.split(/\s+/)

@@ -39,9 +39,13 @@ def pipes(command):
     return subprocess.run(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode
 
 
+# One for both programs: its name, which is told, has the inode in it.
+OUTPUT = tempfile.TemporaryFile()
+
+
 def files(command):
-    with open("/etc/passwd") as one, tempfile.TemporaryFile() as two:
-        return subprocess.run(command, stdin=one, stdout=two, stderr=two).returncode
+    with open("/etc/passwd") as one:
+        return subprocess.run(command, stdin=one, stdout=OUTPUT, stderr=OUTPUT).returncode
 
 
 def terminal(command):

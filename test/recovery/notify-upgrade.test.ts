@@ -38,9 +38,12 @@ async function hold(daemon: Daemon): Promise<Holder[]> {
   return holders
 }
 
-function say(path: string, text: string): void {
+/** As a program does, whose sendto() blocks while the socket's queue is full. */
+async function say(path: string, text: string): Promise<void> {
   using socket = new OwnedFd(addon.socket(constants.AF_UNIX, constants.SOCK_DGRAM, 0))
-  const result = addon.sendTo(socket.fd, Buffer.from(text), null, constants.AF_UNIX, path, 0)
+  const send = () => addon.sendTo(socket.fd, Buffer.from(text), null, constants.AF_UNIX, path, 0)
+  let result = send()
+  for (; result === -constants.errno.EAGAIN; result = send()) await sleep(1)
   if (result < 0) throw new Error(`sendto ${path}: ${result}`)
 }
 
@@ -80,7 +83,7 @@ async function sayWhileFrozen(copy: string): Promise<number> {
   const upgrade = runUpgrade(daemon)
   await until(() => daemon.logs().some(({ msg }) => String(msg).includes(FROZEN)), 'it is frozen')
   for (const { notify } of holders) {
-    say(notify, 'READY=1')
+    await say(notify, 'READY=1')
     await sleep(2)
   }
   expect((await upgrade).status).toBe(0)
@@ -120,10 +123,10 @@ it.each([
     const sent: Holder[] = []
     const talking = (async () => {
       for (const holder of holders) {
-        say(holder.notify, 'READY=1')
+        await say(holder.notify, 'READY=1')
         sent.push(holder)
         while (!over && random() < 0.85) {
-          say(holder.notify, `STATUS=${sent.length}`)
+          await say(holder.notify, `STATUS=${sent.length}`)
           await sleep(5 * random())
         }
       }

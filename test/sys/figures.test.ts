@@ -13,7 +13,7 @@ const scratch = useScratch()
 
 /** Recv-Q and Send-Q of the socket, as ss prints them. */
 function ss(needle: string): [number, number] {
-  const lines = execFileSync('ss', ['-alxtunH'], { encoding: 'utf8' }).split('\n')
+  const lines = execFileSync('ss', ['-alxtunH'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }).split('\n')
   const line = lines.find((one) => one.includes(needle) && /LISTEN|UNCONN/.test(one))
   const [, , receive, send] = line!.trim().split(/\s+/)
   return [Number(receive), Number(send)]
