@@ -186,10 +186,13 @@ it('takes no descriptors, and keeps none', async () => {
   await stopCleanly(daemon)
 })
 
-it('survives 10,000 random packets: no crash, no descriptor kept, no growth', { timeout: 60_000 }, async () => {
+/** V8 of Node.js 22 and later takes some 10 MB once for the first thousands of whatever requests: its heap and its compiled code. */
+const WARM = Number(process.versions.node.split('.')[0]) < 22 ? 100 : 20_000
+
+it('survives 10,000 random packets: no crash, no descriptor kept, no growth', { timeout: 120_000 }, async () => {
   const daemon = await startDaemon({ sockets: WEB })
   const random = seeded(20_261_121)
-  await flood(daemon.control, 100, random)
+  await flood(daemon.control, WARM, random)
   const [fds, rss] = [daemon.fds(), daemon.rss()]
   await flood(daemon.control, 10_000, random)
   await until(() => daemon.fds() === fds, 'the descriptors are back to what they were')
