@@ -122,6 +122,8 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     logs: () =>
       text
         .split('\n')
+        // The last one has not come to its end.
+        .slice(0, -1)
         .map((line) => line.replace(JOURNALD_PRIORITY, ''))
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),
