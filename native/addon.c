@@ -46,6 +46,12 @@ FROM_INTS(js_unsent, 1, sock_unsent(a[0]))
 FROM_INTS(js_privileges_prepare, 2, privileges_prepare(CAPABILITIES(a)))
 FROM_INTS(js_privileges_settle, 2, privileges_settle(CAPABILITIES(a)))
 
+static napi_value js_yield(napi_env env, napi_callback_info info)
+{
+  (void)info;
+  return addon_number(env, proc_yield());
+}
+
 static napi_value js_open(napi_env env, napi_callback_info info)
 {
   napi_value values[3];
@@ -196,6 +202,18 @@ static napi_value js_recv(napi_env env, napi_callback_info info)
   return addon_number(env, scm_recv(fd, bytes, most < length ? most : length, meta));
 }
 
+/* Fills the caller's Int32Array with the two ends. */
+static napi_value js_socket_pair(napi_env env, napi_callback_info info)
+{
+  napi_value values[3];
+  int32_t domain, type;
+  void *fds;
+  if (!addon_args(env, info, values, 3) || !addon_int(env, values[0], &domain) || !addon_int(env, values[1], &type) ||
+      !addon_words(env, values[2], napi_int32_array, 2, &fds))
+    return NULL;
+  return addon_number(env, sock_pair(domain, type, fds));
+}
+
 /* Fills the caller's Int32Array, as struct peer has it. */
 static napi_value js_peer(napi_env env, napi_callback_info info)
 {
@@ -309,8 +327,8 @@ NAPI_MODULE_INIT()
     {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
     {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
     {"memoryFile", js_memory_file}, {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
-    {"pidfdOpenThread", js_pidfd_open_thread}, {"killPending", js_kill_pending},
-    {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"bind", js_bind},
+    {"pidfdOpenThread", js_pidfd_open_thread}, {"killPending", js_kill_pending}, {"yield", js_yield},
+    {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"socketPair", js_socket_pair}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
     {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"peer", js_peer}, {"recv", js_recv}, {"send", js_send},

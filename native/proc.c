@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,11 @@ int proc_lock_holder(int fd)
   if (fcntl(fd, F_GETLK, &lock) < 0)
     return -errno;
   return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+int proc_yield(void)
+{
+  return result(sched_yield());
 }
 
 int proc_pidfd_open(int pid)

@@ -25,6 +25,7 @@ int proc_poll(int fd, int events);
 int proc_wait(int fd, int events, int milliseconds);
 int proc_lock(int fd);
 int proc_lock_holder(int fd);
+int proc_yield(void);
 int proc_pidfd_open(int pid);
 int proc_pidfd_open_thread(int tid);
 int proc_pidfd_signal(int pidfd, int signal);

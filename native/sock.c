@@ -95,6 +95,11 @@ int sock_open(int domain, int type, int protocol)
   return result(socket(domain, type | SOCK_CLOEXEC, protocol));
 }
 
+int sock_pair(int domain, int type, int32_t fds[2])
+{
+  return result(socketpair(domain, type | SOCK_CLOEXEC, 0, fds));
+}
+
 int sock_bind(int fd, const struct sock_address *address)
 {
   return result(bind(fd, (const struct sockaddr *)&address->storage, address->length));

@@ -21,6 +21,7 @@ struct sock_words {
 /* Each returns >= 0, or -errno. */
 int sock_address(int family, const char *text, size_t length, uint32_t port, struct sock_address *address);
 int sock_open(int domain, int type, int protocol);
+int sock_pair(int domain, int type, int32_t fds[2]);
 int sock_bind(int fd, const struct sock_address *address);
 int sock_connect(int fd, const struct sock_address *address);
 int sock_listen(int fd, int backlog);

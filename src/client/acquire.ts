@@ -14,8 +14,14 @@ import type { AcquireOptions, ProgramOptions } from './options.ts'
 import { receiveSockets } from './received-sockets.ts'
 import type { Session } from './session.ts'
 
+/** What of a session a lease is acquired on. */
+export type Acquirer = Pick<
+  Session,
+  'timeout' | 'spare' | 'leases' | 'lines' | 'connection' | 'mayRetry' | 'willReclaim' | 'assertOpen'
+>
+
 export async function acquire(
-  session: Session,
+  session: Acquirer,
   name: string,
   options: AcquireOptions | ProgramOptions,
 ): Promise<Lease> {
@@ -39,7 +45,7 @@ export async function acquire(
 
 async function acquireOn(
   connection: Connection,
-  session: Session,
+  session: Acquirer,
   name: string,
   options: (AcquireOptions | ProgramOptions) & { wait: number },
 ): Promise<Lease> {

@@ -16,6 +16,7 @@ import type {
   PauseOptions,
   ReloadOptions,
 } from './options.ts'
+import { rehearseMeanwhile } from './rehearsal.ts'
 import { Session } from './session.ts'
 
 const CLOSE_PATIENCE = 1000
@@ -52,7 +53,7 @@ export class Broker {
    * no `wait`), TIMEOUT (no room within `wait`), ENDED (that generation is superseded), SYSTEM (this process has no free descriptor).
    */
   acquire(name: string, options: AcquireOptions = {}): Promise<Lease> {
-    return acquire(this.#session, name, options)
+    return rehearseMeanwhile(acquire(this.#session, name, options))
   }
 
   /** Every name that this user may see, with its sockets. */

@@ -6,7 +6,7 @@ import { encode } from '../protocol/encode.ts'
 import { BrokerError } from '../protocol/errors.ts'
 import { PROTOCOL_VERSION, REPLY_MAX } from '../protocol/limits.ts'
 import { type Op, type Requests, shapeFault } from '../protocol/messages.ts'
-import { Channel, type ChannelHandlers, type MessageInfo } from '../sys/index.ts'
+import { Channel, type ChannelHandlers, type MessageInfo, type OwnedFd } from '../sys/index.ts'
 import { type Limits, watchLimits } from './abort.ts'
 import { type Answer, closeAll, type Message } from './answers.ts'
 import { brokerReplaced, connectionLost, noAnswer, refusal } from './failures.ts'
@@ -36,6 +36,8 @@ export interface Introduction {
   leases?: number[] | undefined
 }
 
+const WHATEVER_FITS = { receiveLimit: REPLY_MAX, acceptFds: true }
+
 export class Connection {
   readonly path: string
   /** Why it is over; undefined while it lives. */
@@ -54,10 +56,7 @@ export class Connection {
 
   /** Throws SystemError, or CLOSED when an impostor listens there. Waits for nothing: `hello` goes with what follows. */
   static open(where: SocketPath, introduction: Introduction): Connection {
-    const connection: Connection = new Connection(where.path, {
-      message: (bytes, info) => connection.#take(bytes, info),
-      close: (cause) => connection.#end(connectionLost(where.path, cause)),
-    })
+    const connection = new Connection(where.path, (handlers) => Channel.connect(where.path, handlers, WHATEVER_FITS))
     try {
       const { uid, pidfd } = connection.#channel.peer()
       pidfd?.close()
@@ -70,9 +69,17 @@ export class Connection {
     return connection
   }
 
-  private constructor(path: string, handlers: ChannelHandlers) {
+  /** Owns `socket` from now on, whose other end needs no `hello`. */
+  static over(socket: OwnedFd, path: string): Connection {
+    return new Connection(path, (handlers) => new Channel(socket, handlers, WHATEVER_FITS))
+  }
+
+  private constructor(path: string, open: (handlers: ChannelHandlers) => Channel) {
     this.path = path
-    const channel = Channel.connect(path, handlers, { receiveLimit: REPLY_MAX, acceptFds: true })
+    const channel = open({
+      message: (bytes, info) => this.#take(bytes, info),
+      close: (cause) => this.#end(connectionLost(path, cause)),
+    })
     channel.unref()
     this.#channel = channel
     this.#inFlight = new InFlight((any) => (any ? channel.ref() : channel.unref()))

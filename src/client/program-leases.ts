@@ -5,6 +5,7 @@ import { BrokerError } from '../protocol/errors.ts'
 import { acquire } from './acquire.ts'
 import type { Lease } from './lease.ts'
 import type { ConnectOptions, ProgramOptions } from './options.ts'
+import { rehearseMeanwhile } from './rehearsal.ts'
 import { Session } from './session.ts'
 
 export class ProgramLeases {
@@ -19,7 +20,9 @@ export class ProgramLeases {
   }
 
   async acquire(name: string, options: Omit<ProgramOptions, 'bind' | 'signal'>): Promise<Lease> {
-    const lease = await acquire(this.#session, name, { ...options, bind: 'process', signal: this.trouble })
+    const lease = await rehearseMeanwhile(
+      acquire(this.#session, name, { ...options, bind: 'process', signal: this.trouble }),
+    )
     this.#leases.push(lease)
     lease.on('drain', ({ reason }) => this.#note(`the lease on ${name} was asked to drain (${reason})`))
     lease.on(

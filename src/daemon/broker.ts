@@ -66,6 +66,7 @@ export class Broker implements SessionHost, Host {
   readonly counters: Counters = { restarts: 0, requests: 0, grants: 0, refusals: {}, names: new NameCounters() }
   readonly startedAt = Date.now()
   upgrade: Upgrade | undefined
+  onStandby: () => void = () => {}
   readonly journal: Journal
   readonly log: Log
   private readonly effects = new Effects(this)
@@ -254,7 +255,7 @@ export class Broker implements SessionHost, Host {
     const history = this.journal.note(effects)
     const owed = this.state.keeps ? owedBy(effects, this.registry) : []
     if (this.state.keeps) this.state.append([...recordsOf(this.registry), ...owed, ...history])
-    for (const effect of effects) this.effects.perform(effect)
+    this.effects.performAll(effects)
     if (owed.length > 0) this.state.append(owed.map(({ key }) => ({ key, value: null })))
   }
 

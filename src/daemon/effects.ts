@@ -2,7 +2,7 @@
 
 import { hasHolder, type Registry } from '../core/registry.ts'
 import type { ConnectionId, CoreEvent, Effect, EndReason, LeaseTerms, PublishedEvent } from '../core/types.ts'
-import { SystemError } from '../sys/index.ts'
+import { SystemError, yieldProcessor } from '../sys/index.ts'
 import { ENDINGS } from './durations.ts'
 import type { Guard } from './guard.ts'
 import type { Counters } from './host.ts'
@@ -18,6 +18,15 @@ import { goneRecord } from './state/removed-names.ts'
 import type { StateLog } from './state/state-log.ts'
 import type { Timers } from './timers.ts'
 import type { UndeclaredCopies } from './undeclared.ts'
+
+/** What may come before the telling of events that precede it: a grant, and what nobody hears of. */
+const OVERTAKING: ReadonlySet<Effect['type']> = new Set([
+  'grant',
+  'publish',
+  'start-timer',
+  'stop-timer',
+  'watch-closely',
+])
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
@@ -37,6 +46,8 @@ export interface EffectsHost {
   readonly timers: Timers
   readonly undeclared: UndeclaredCopies
   readonly state: StateLog
+  /** Somebody waits for the end of a holder. */
+  onStandby(): void
   step(event: CoreEvent): void
 }
 
@@ -45,6 +56,16 @@ export class Effects {
 
   constructor(broker: EffectsHost) {
     this.broker = broker
+  }
+
+  /** In order; only a grant overtakes what is told of the step, so that a standby waits for no onlooker. */
+  performAll(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (!OVERTAKING.has(effect.type)) this.broker.journal.tellPublished()
+      this.perform(effect)
+      if (effect.type === 'grant' && this.broker.journal.owesTelling) yieldProcessor()
+    }
+    this.broker.journal.tellPublished()
   }
 
   perform(effect: Effect): void {
@@ -68,6 +89,7 @@ export class Effects {
       case 'signal':
         return this.broker.processes.signal(effect.process, effect.signal as NodeJS.Signals)
       case 'watch-closely':
+        this.broker.onStandby()
         return this.broker.processes.watchClosely(effect.process)
       case 'retire':
         this.broker.replacements.retire(effect.name)

@@ -44,9 +44,10 @@ export class Journal {
   private readonly counters: Counters
   private readonly subscribers: ReadonlySet<Session>
   private readonly lines: LineQuota
-  /** Events of the step that is under way, which are in the history; those from `told` on are not told yet. */
+  /** Events of the step that is under way, which are in the history. Those before `told` are told, those before `due` are to be told. */
   private noted: Noted[] = []
   private told = 0
+  private due = 0
   private unsaved: StateRecord[] = []
   private saving: NodeJS.Immediate | undefined
 
@@ -71,8 +72,9 @@ export class Journal {
 
   /** What a step is going to tell, as records that are written together with what it changes. */
   note(effects: readonly Effect[]): StateRecord[] {
+    this.tellPublished()
     this.noted = []
-    this.told = 0
+    this.told = this.due = 0
     const records: StateRecord[] = []
     for (const effect of effects) {
       if (effect.type !== 'publish') continue
@@ -83,15 +85,23 @@ export class Journal {
     return records
   }
 
-  /** An event of the core, with what is known of its duration. */
+  /** An event of the core, with what is known of its duration. Told by tellPublished(), or before whatever occurs next. */
   published(event: PublishedEvent): void {
-    const noted = this.noted[this.told]
+    const noted = this.noted[this.due]
     if (noted?.event !== event) return this.occurred(this.durations.tell(event))
-    this.told++
-    this.tell(noted)
+    this.due++
+  }
+
+  get owesTelling(): boolean {
+    return this.told < this.due
+  }
+
+  tellPublished(): void {
+    while (this.told < this.due) this.tell(this.noted[this.told++]!)
   }
 
   occurred(occurrence: Occurrence): void {
+    this.tellPublished()
     const noted = this.judge(occurrence)
     this.tell(noted)
     if (!isKept(noted)) return

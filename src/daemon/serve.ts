@@ -24,6 +24,7 @@ import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { OpenConnections } from './open-connections.ts'
 import { keptNotifyNames } from './process-bound.ts'
+import { onFirstStandby, rehearse } from './rehearsal.ts'
 import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts'
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
@@ -81,6 +82,7 @@ export async function serve(
     undo.push(() => sockets.closeAll())
     const broker = new Broker(config, sockets, log, { kept, folded })
     undo.push(() => broker.close())
+    broker.onStandby = onFirstStandby(() => rehearse(config), log)
     broker.counters.restarts = keeping?.keeper.hello.deaths ?? 0
     const reloader = new Reloader(broker, read, log)
     broker.operator = {

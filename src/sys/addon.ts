@@ -173,6 +173,9 @@ export interface Addon {
   /** The pid that holds the lock, 0 if nobody does. */
   lockHolder(fd: number): number
 
+  /** sched_yield(2). */
+  yield(): number
+
   /** Sets of capabilities, as their low and high 32 bits. Each acts on every thread. */
   privilegesPrepare(low: number, high: number): number
   privilegesSettle(low: number, high: number): number
@@ -186,6 +189,8 @@ export interface Addon {
   pidfdGetfd(pidfd: number, fd: number): number
 
   socket(domain: number, type: number, protocol: number): number
+  /** Fills `fds` with the two ends. */
+  socketPair(domain: number, type: number, fds: Int32Array): number
   bind(fd: number, family: number, text: string, port: number): number
   connect(fd: number, family: number, text: string, port: number): number
   listen(fd: number, backlog: number): number

@@ -1,4 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { addon } from './addon.ts'
+
+/**
+ * Lets others run on this processor, if any wait for it. Who was just sent something does: the kernel takes a send on a Unix socket for
+ * the sender's last act before it sleeps, and wakes the receiver on the sender's processor (WF_SYNC).
+ */
+export function yieldProcessor(): void {
+  addon.yield()
+}
 
 export interface ProcessStatus {
   uid: number

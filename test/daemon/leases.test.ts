@@ -203,6 +203,21 @@ describe('an exclusive name', () => {
       standby.close()
     }))
 
+  it('is given to the standby before anybody hears what it waited for', () =>
+    use(async (daemon) => {
+      const holder = startWorker(daemon, "broker = connect(); say(granted(broker, 'one').id); wait()")
+      const first = Number(await holder.line())
+      const standby = await Asker.connect(daemon.control)
+      await standby.ask('events')
+      standby.send('acquire', { name: 'one', wait: -1 })
+      await standby.ask('stats')
+      process.kill(holder.pid, 'SIGKILL')
+      const { lease } = await standby.next()
+      expect(await standby.next()).toMatchObject({ event: 'died', lease: first })
+      expect(await standby.next()).toMatchObject({ event: 'granted', lease })
+      standby.close()
+    }))
+
   it('serves those who wait in the order in which they came', () =>
     use(async (daemon, viewer) => {
       const holder = await Asker.connect(daemon.control)
