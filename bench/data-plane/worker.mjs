@@ -1,16 +1,30 @@
-// node worker.mjs self PORT | broker | cluster PORT COUNT: accepts connections and closes them.
+// node worker.mjs self PORT | broker | round-robin PORT COUNT | shared-handle PORT COUNT: accepts connections and closes them. The last two
+// are Node's cluster, whose primary accepts and passes connections on, or binds the port for all. Says "ready" when all accept.
 
 import cluster from 'node:cluster'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 
+const POLICIES = { 'round-robin': cluster.SCHED_RR, 'shared-handle': cluster.SCHED_NONE }
 const [how, port, count] = process.argv.slice(2)
-const server = createServer({ pauseOnConnect: true }, (socket) => socket.destroy())
 
-if (how === 'self') server.listen(Number(port), '127.0.0.1')
-else if (how === 'broker') {
-  const { broker } = await import('../../dist/client/index.js')
-  const web = await broker.acquire('web')
-  await web.listen(server)
-  await web.ready()
-} else if (cluster.isPrimary) for (let i = 0; i < Number(count); i++) cluster.fork()
-else server.listen(Number(port), '127.0.0.1')
+if (Object.hasOwn(POLICIES, how) && cluster.isPrimary) {
+  cluster.schedulingPolicy = POLICIES[how]
+  const workers = Array.from({ length: Number(count) }, () => cluster.fork())
+  await Promise.all(workers.map((worker) => once(worker, 'listening')))
+  console.log('ready')
+} else await accept()
+
+async function accept() {
+  const server = createServer({ pauseOnConnect: true }, (socket) => socket.destroy())
+  if (how === 'broker') {
+    const { broker } = await import('fd-broker')
+    const web = await broker.acquire('web')
+    await web.listen(server)
+    await web.ready()
+  } else {
+    server.listen(Number(port), '127.0.0.1')
+    await once(server, 'listening')
+  }
+  if (!cluster.isWorker) console.log('ready')
+}

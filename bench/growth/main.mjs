@@ -1,13 +1,21 @@
 // What names and leases cost: the same grant beside few and beside many of them, memory, start and `list`.
+//
+// The brokers that are compared all run, and are measured in turn, so that what the machine does besides meets all of them; those whose
+// turn it is not are stopped (SIGSTOP), as their own work once a second would be measured with the others'.
 
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '../../dist/client/index.js'
-import { output, pinned, rss, withBench } from '../support/broker.mjs'
+import { NAMES_MAX } from '../../dist/daemon/config/limits.js'
+import { CORE, output, pinned, rss, withBench } from '../support/broker.mjs'
 import { compile } from '../support/compile.mjs'
 import { median, round } from '../support/table.mjs'
 
 const MANY = 1_000_000
 const LIMITS = `max_requests_per_uid = ${MANY}`
+const LIST_TIMEOUT_MS = 60_000
+/** After a stop: what a broker is late with by then is done first. */
+const SETTLE_MS = 200
 
 /** Abstract Unix sockets: ten thousand ports would take a tenth of the host's. */
 const namesOf = (count, key) =>
@@ -17,62 +25,30 @@ const namesOf = (count, key) =>
   }).join('')
 
 export async function run({ quick }) {
-  const client = compile('client')
-  const rounds = quick ? 500 : 5000
-  const repeats = quick ? 1 : 5
-  const names = await measureNames(client, [1, 100, quick ? 1000 : 10_000], { rounds, repeats })
-  const leases = await measureLeases(client, [0, 500, quick ? 1000 : 5000], { rounds, repeats })
+  const options = { client: compile('client'), rounds: quick ? 500 : 2000, repeats: quick ? 1 : 9 }
+  const { rounds, repeats } = options
+  const names = await measureNames([1, 100, quick ? 1000 : Math.min(10_000, NAMES_MAX)], options)
+  const leases = await measureLeases([0, 500, quick ? 1000 : 5000], options)
   const notes = [
-    `the C client of the grant's measurement, on one core; ${repeats} × ${rounds} round trips; µs, ms and KiB`,
+    `the C client of the grant's measurement, all on core ${CORE}; ${repeats} × ${rounds} round trips each, in turn; µs, ms and KiB`,
+    '× first: the median of the ratios within a turn',
   ]
   return { title: 'Growth: the same with few and with many', notes, tables: [names, leases] }
 }
 
-async function grant(client, bench, { rounds, repeats }) {
-  const runs = []
-  for (let i = 0; i < repeats; i++) {
-    runs.push(JSON.parse(await output(pinned(client, bench.control, String(rounds), 'live'))).p50)
-  }
-  return median(runs)
-}
-
-/** The SDK's, which takes the answer's parts together. */
-async function listTime({ control }) {
-  const broker = connect({ socket: control })
-  const took = []
-  for (let i = 0; i < 5; i++) {
-    const from = performance.now()
-    await broker.list()
-    took.push(performance.now() - from)
-  }
-  await broker.close()
-  return median(took)
-}
-
-async function measureNames(client, counts, options) {
-  const figures = []
-  for (const count of counts) {
-    const figure = await withBench(async (bench) => {
-      const through = pinned('prlimit', `--nofile=${8 * count + 4096}`)
-      const { child, started } = await bench.serve({ sockets: namesOf(count, count), broker: LIMITS, through })
-      return {
-        count,
-        p50: await grant(client, bench, options),
-        started,
-        memory: rss(child.pid),
-        list: await listTime(bench),
-      }
-    })
-    figures.push(figure)
-  }
+async function measureNames(counts, options) {
+  const figures = await withAll(counts, options, async (bench, count) => {
+    const { child, started } = await bench.serve({ sockets: namesOf(count, count), broker: LIMITS, through: pinned() })
+    return { child, started, memory: rss(child.pid), list: await listTime(bench) }
+  })
   const [first] = figures
   return {
     heading: 'names',
     columns: ['names', 'acquire p50', '× first', 'start, ms', 'RSS', 'RSS a name', 'list, ms'],
-    rows: figures.map(({ count, p50, started, memory, list }) => [
+    rows: figures.map(({ count, p50, ratio, started, memory, list }) => [
       count,
       p50,
-      round(p50 / first.p50),
+      ratio,
       round(started, 0),
       memory,
       count === first.count ? null : round((memory - first.memory) / (count - first.count)),
@@ -81,32 +57,73 @@ async function measureNames(client, counts, options) {
   }
 }
 
-async function measureLeases(client, counts, options) {
-  const figures = []
-  for (const count of counts) {
-    const figure = await withBench(async (bench) => {
-      const { child } = await bench.serve({ sockets: namesOf(1, `leases-${count}`), broker: LIMITS, through: pinned() })
-      if (count > 0) {
-        const holder = bench.start([client, bench.control, String(count), 'hold'], {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        })
-        await once(holder.stdout, 'data')
-      }
-      const memory = rss(child.pid)
-      return { count, memory, p50: await grant(client, bench, options) }
-    })
-    figures.push(figure)
-  }
+async function measureLeases(counts, options) {
+  const figures = await withAll(counts, options, async (bench, count) => {
+    const sockets = namesOf(1, `leases-${count}`)
+    const { child } = await bench.serve({ sockets, broker: LIMITS, through: pinned() })
+    if (count > 0) await holdLeases(bench, options.client, count)
+    return { child, memory: rss(child.pid) }
+  })
   const [first] = figures
   return {
     heading: 'live leases of one name',
     columns: ['leases', 'acquire p50', '× first', 'RSS', 'RSS a lease'],
-    rows: figures.map(({ count, p50, memory }) => [
+    rows: figures.map(({ count, p50, ratio, memory }) => [
       count,
       p50,
-      round(p50 / first.p50),
+      ratio,
       memory,
       count === 0 ? null : round((memory - first.memory) / count),
     ]),
   }
+}
+
+/** What `prepare` says of each count, with the median and the ratio to the first of the grants, measured in turn. */
+async function withAll(counts, options, prepare) {
+  const stages = []
+  const open = async ([count, ...rest]) => {
+    if (count === undefined) return await measureInTurn(stages, options)
+    return await withBench(async (bench) => {
+      const stage = { count, bench, p50s: [], ...(await prepare(bench, count)) }
+      stages.push(stage)
+      stage.child.kill('SIGSTOP')
+      return await open(rest)
+    })
+  }
+  return await open(counts)
+}
+
+async function measureInTurn(stages, { client, rounds, repeats }) {
+  for (let i = 0; i < repeats; i++) {
+    for (const { bench, child, p50s } of i % 2 ? stages.toReversed() : stages) {
+      child.kill('SIGCONT')
+      await sleep(SETTLE_MS)
+      p50s.push(JSON.parse(await output(pinned(client, bench.control, String(rounds), 'live'))).p50)
+      child.kill('SIGSTOP')
+    }
+  }
+  const [first] = stages
+  return stages.map(({ bench, ...stage }) => ({
+    ...stage,
+    p50: median(stage.p50s),
+    ratio: round(median(stage.p50s.map((p50, i) => p50 / first.p50s[i]))),
+  }))
+}
+
+async function holdLeases(bench, client, count) {
+  const holder = bench.start([client, bench.control, String(count), 'hold'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(holder.stdout, 'data')
+}
+
+/** The SDK's, which takes the answer's parts together. */
+async function listTime({ control }) {
+  const broker = connect({ socket: control, timeout: LIST_TIMEOUT_MS })
+  const took = []
+  for (let i = 0; i < 3; i++) {
+    const from = performance.now()
+    await broker.list()
+    took.push(performance.now() - from)
+  }
+  await broker.close()
+  return median(took)
 }

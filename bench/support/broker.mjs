@@ -12,7 +12,7 @@ const execute = promisify(execFile)
 const START_MS = 60_000
 
 /** The core that everything which is compared by its cost shares, so that no scheduler's choice is measured. */
-export const CORE = '0'
+export const CORE = process.env.BENCH_CORE ?? '0'
 export const pinned = (...argv) => ['taskset', '-c', CORE, ...argv]
 
 export class Bench {
