@@ -4,11 +4,13 @@
 // turn it is not are stopped (SIGSTOP), as their own work once a second would be measured with the others'.
 
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '../../dist/client/index.js'
 import { NAMES_MAX } from '../../dist/daemon/config/limits.js'
 import { CORE, output, pinned, rss, withBench } from '../support/broker.mjs'
 import { compile } from '../support/compile.mjs'
+import { freePort } from '../support/free-port.mjs'
 import { median, round } from '../support/table.mjs'
 
 const MANY = 1_000_000
@@ -17,33 +19,52 @@ const LIST_TIMEOUT_MS = 60_000
 /** After a stop: what a broker is late with by then is done first. */
 const SETTLE_MS = 200
 
-/** Abstract Unix sockets: ten thousand ports would take a tenth of the host's. */
-const namesOf = (count, key) =>
+/**
+ * Ten thousand ports would be a tenth of the host's: here every name has a loopback address of its own, and all the same port; or an
+ * abstract Unix socket. A TCP name takes two descriptors, for its anchor (docs/guard.md).
+ */
+const KINDS = {
+  tcp: { listen: (i, port) => `tcp://127.1.${i >> 8}.${i & 255}:${port}`, descriptors: 2 },
+  unix: { listen: (i, key) => `unix://@fd-broker-bench-${process.pid}-${key}-${i}`, descriptors: 1 },
+}
+/** What a broker has open besides. */
+const SPARE_DESCRIPTORS = 400
+
+const namesOf = (count, kind, key) =>
   Array.from({ length: count }, (_, i) => {
-    const name = i === 0 ? 'web' : `web${i}`
-    return `[sockets.${name}]\nlisten = "unix://@fd-broker-bench-${process.pid}-${key}-${i}"\nallow = ["any"]\nmax_holders = ${MANY}\n`
+    const listen = KINDS[kind].listen(i, key)
+    return `[sockets.web${i || ''}]\nlisten = "${listen}"\nallow = ["any"]\nmax_holders = ${MANY}\n`
   }).join('')
 
 export async function run({ quick }) {
   const options = { client: compile('client'), rounds: quick ? 500 : 2000, repeats: quick ? 1 : 9 }
   const { rounds, repeats } = options
-  const names = await measureNames([1, 100, quick ? 1000 : Math.min(10_000, NAMES_MAX)], options)
-  const leases = await measureLeases([0, 500, quick ? 1000 : 5000], options)
+  const tables = []
+  for (const kind of Object.keys(KINDS))
+    tables.push(await measureNames(kind, [1, 100, quick ? 1000 : most(kind)], options))
+  tables.push(await measureLeases([0, 500, quick ? 1000 : 5000], options))
   const notes = [
     `the C client of the grant's measurement, all on core ${CORE}; ${repeats} × ${rounds} round trips each, in turn; µs, ms and KiB`,
     '× first: the median of the ratios within a turn',
   ]
-  return { title: 'Growth: the same with few and with many', notes, tables: [names, leases] }
+  return { title: 'Growth: the same with few and with many', notes, tables }
 }
 
-async function measureNames(counts, options) {
+/** Ten thousand, or as many as the configuration and the limit of descriptors have room for. */
+function most(kind) {
+  const [, limit] = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
+  return Math.min(10_000, NAMES_MAX, Math.floor((Number(limit) - SPARE_DESCRIPTORS) / KINDS[kind].descriptors))
+}
+
+async function measureNames(kind, counts, options) {
   const figures = await withAll(counts, options, async (bench, count) => {
-    const { child, started } = await bench.serve({ sockets: namesOf(count, count), broker: LIMITS, through: pinned() })
+    const sockets = namesOf(count, kind, kind === 'tcp' ? await freePort() : count)
+    const { child, started } = await bench.serve({ sockets, broker: LIMITS, through: pinned() })
     return { child, started, memory: rss(child.pid), list: await listTime(bench) }
   })
   const [first] = figures
   return {
-    heading: 'names',
+    heading: `names, ${kind}`,
     columns: ['names', 'acquire p50', '× first', 'start, ms', 'RSS', 'RSS a name', 'list, ms'],
     rows: figures.map(({ count, p50, ratio, started, memory, list }) => [
       count,
@@ -59,7 +80,7 @@ async function measureNames(counts, options) {
 
 async function measureLeases(counts, options) {
   const figures = await withAll(counts, options, async (bench, count) => {
-    const sockets = namesOf(1, `leases-${count}`)
+    const sockets = namesOf(1, 'unix', `leases-${count}`)
     const { child } = await bench.serve({ sockets, broker: LIMITS, through: pinned() })
     if (count > 0) await holdLeases(bench, options.client, count)
     return { child, memory: rss(child.pid) }

@@ -71,6 +71,7 @@ export class Broker {
     return message.holders as HolderView[]
   }
 
+  /** What the broker counts since its start. For viewers. */
   async stats(options: Abortable = {}): Promise<Stats> {
     const { id: _id, ok: _ok, ...stats } = (await this.#session.ask('stats', {}, options)).message
     return stats
@@ -110,6 +111,7 @@ export class Broker {
     await this.#session.ask('pause', { name, ...(drain !== undefined && { drain }) }, options)
   }
 
+  /** Grants again; those who wait are served first. For admins. */
   async resume(name: string, options: Abortable = {}): Promise<void> {
     await this.#session.ask('resume', { name }, options)
   }
@@ -139,8 +141,10 @@ export class Broker {
     await this.#session.ask('shutdown', {}, options)
   }
 
-  /** Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once.
-   * One that is served drains; after a second the broker is told all the same, and the draining goes on. */
+  /**
+   * Releases the leases taken here, and ends the connection; requests in flight reject with CLOSED. Twice is once.
+   * One that is served drains; after a second the broker is told all the same, and the draining goes on.
+   */
   async close(): Promise<void> {
     this.#session.refuse()
     for (const feed of this.#feeds) feed.close()
@@ -150,6 +154,7 @@ export class Broker {
     this.#session.close()
   }
 
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -65,7 +65,7 @@ describe('a failure to reach the broker', () => {
   })
 
   it('by silence names the verb and the time', () => {
-    const { code, message } = noAnswer('/c', 'acquire', 5)
+    const { code, message } = noAnswer('/c', 'acquire', 4.9996)
     expect([code, message]).toEqual(['CLOSED', expect.stringContaining('did not answer acquire within 5 ms')])
   })
 

@@ -54,7 +54,10 @@ export function brokerReplaced(path: string): BrokerError {
 
 export function noAnswer(path: string, op: string, timeout: number): BrokerError {
   const advice = 'check that it is not stopped or overloaded, or ask with a longer `timeout`'
-  return new BrokerError('CLOSED', `the broker at ${path} did not answer ${op} within ${timeout} ms: ${advice}`)
+  return new BrokerError(
+    'CLOSED',
+    `the broker at ${path} did not answer ${op} within ${Math.round(timeout)} ms: ${advice}`,
+  )
 }
 
 /** SYSTEM, with what an errno means for the reader where that is known. */

@@ -10,16 +10,19 @@ export type DrainReason = 'takeover' | 'admin' | 'pause' | 'removed' | 'rollback
 /** Why a lease is over. `lost`: the connection to the broker was lost; the sockets stay open and go on serving. */
 export type EndReason = 'expired' | 'evicted' | 'revoked' | 'lost'
 
+/** Stop accepting, finish, and release. */
 export interface LeaseDrain {
   reason: DrainReason
   /** When to have finished and released at the latest: milliseconds since the epoch. */
   deadline: number
 }
 
+/** The lease is over, and not by its own release(). */
 export interface LeaseEnded {
   reason: EndReason
 }
 
+/** The name has other sockets now. */
 export interface LeaseReplaced {
   /** The sockets that the name has now, in the order of the config. */
   sockets: readonly SocketDescription[]
@@ -27,6 +30,7 @@ export interface LeaseReplaced {
   fds?: readonly number[]
 }
 
+/** What a lease emits, with the arguments. An event that comes before anyone listens waits for the first listener. */
 export interface LeaseEvents {
   drain: [LeaseDrain]
   ended: [LeaseEnded]

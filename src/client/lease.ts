@@ -17,6 +17,7 @@ import { type ServeOptions, type ServeResult, Serving } from './serving.ts'
 /** `lost`: the connection to the broker is gone, and with it the lease; its sockets stay open. */
 export type LeaseState = 'granted' | 'ready' | 'draining' | 'ended' | 'lost'
 
+/** What the broker answers to ready(). */
 export interface ReadyResult {
   state: 'ready' | 'draining'
   /** The lease's generation is the current one now. */
@@ -89,6 +90,7 @@ export class Lease extends LeaseEmitter {
     })
   }
 
+  /** Where the lease stands, as far as this process has heard. */
   get state(): LeaseState {
     return this.#state
   }
@@ -169,6 +171,7 @@ export class Lease extends LeaseEmitter {
     return this.#descriptors.take()
   }
 
+  /** release(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.release()
   }

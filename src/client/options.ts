@@ -49,33 +49,42 @@ export interface ProgramOptions extends AcquireOptions {
 
 /** For what may take long and can be given up: rejects with the signal's reason. */
 export interface Abortable {
+  /** Gives up when it aborts. */
   signal?: AbortSignal | undefined
 }
 
 /** Whom to drain. */
 export type DrainTarget = { name: string } | { lease: number }
 
+/** How to drain. */
 export interface DrainOptions extends Abortable {
+  /** Milliseconds that the holders have, instead of the name's drain_timeout. */
   timeout?: number | undefined
 }
 
+/** Which events to tell. */
 export interface HistoryOptions extends Abortable {
+  /** Only those of this name. */
   name?: string | undefined
   /** Only the last so many. */
   limit?: number | undefined
-  /** Milliseconds since the epoch. */
+  /** Only those from then on: milliseconds since the epoch. */
   since?: number | undefined
 }
 
+/** Which holders to look for. */
 export interface HoldersOptions extends Abortable {
   /** Also look for processes that have a socket open without a lease. Default true. */
   undeclared?: boolean | undefined
 }
 
+/** How to pause. */
 export interface PauseOptions extends Abortable {
+  /** Also drains the holders, so that connections wait in the kernel's queue. Default false. */
   drain?: boolean | undefined
 }
 
+/** How to reload. */
 export interface ReloadOptions extends Abortable {
   /** Changes nothing. Default false. */
   dryRun?: boolean | undefined

@@ -7,6 +7,7 @@ import type { EndReason, LeaseDrain } from './lease-events.ts'
 import type { Server } from './listening.ts'
 import { type DrainTimes, ServerWork } from './server-work.ts'
 
+/** How to serve. Everything is optional. */
 export interface ServeOptions {
   /** Milliseconds that a drain may take; the deadline of the broker's `drain` holds where it is earlier. Default 30,000. */
   drainTimeout?: number | undefined
@@ -21,6 +22,7 @@ export interface ServeOptions {
 /** Why it ended: as the `drain` or `ended` event says, or by release(), a signal, `signal`, or the server's own close(). */
 export type ServeEnd = LeaseDrain['reason'] | EndReason | 'released' | 'SIGTERM' | 'SIGINT' | 'aborted' | 'closed'
 
+/** How serving went. */
 export interface ServeResult {
   reason: ServeEnd
   /** Connections with something under way that were destroyed at the deadline. */

@@ -84,7 +84,6 @@ const FAULTY = `[broker]\ncontrol = "/run/fd-broker/control.sock"\n${'\n'.repeat
 const EXPLAINED = `[broker]\ncontrol = "/run/fd-broker/control.sock"\nuser = "daemon"\n[sockets.web]\nlisten = ["tcp://0.0.0.0:80", "tcp://127.0.0.1:8080"]\nallow = ["group:daemon"]\n[sockets.admin]\nlisten = "unix:///run/a.sock"\nallow = ["group:daemon"]\n`
 
 const CASES: Readonly<Record<string, Case>> = {
-  'fd-broker check broker.toml': { output: OK },
   'fd-broker check /etc/fd-broker/broker.toml': { output: /backlg: unknown key/, status: 100, config: FAULTY },
   'fd-broker check --explain': { output: /the broker becomes daemon/, config: EXPLAINED },
   'fd-broker check --explain ./broker.toml': { output: /would keep of root|becomes/ },

@@ -23,9 +23,3 @@ describe('the README of an example is true', () => {
   )
   it.runIf(isInstalled('nginx'))('nginx (where it is installed: scripts/setup-tools)', () => run('nginx'), 60_000)
 })
-
-it(
-  'what the tutorial says happens (the README: test/package/tarball.test.ts)',
-  () => runDocument('docs/tutorial.md', { cwd: 'examples/tutorial', config: 'examples/tutorial/broker.toml' }),
-  120_000,
-)

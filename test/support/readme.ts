@@ -12,6 +12,7 @@ import { STUB } from './exec.ts'
 const ROOT = resolve(import.meta.dirname, '../..')
 /** What the documents say, and the test puts a free port for. */
 const PORT = '8080'
+const STEP_MS = 60_000
 
 export interface Step {
   command: string
@@ -62,6 +63,28 @@ export async function runDocument(document: string, { cwd, config }: { cwd: stri
 export async function runFromNothing(document: string, where: Where): Promise<void> {
   const port = String(await freePort())
   await runSteps(readFileSync(join(ROOT, document), 'utf8').replaceAll(PORT, port), where)
+}
+
+const INSTALL = 'npm install fd-broker'
+/** Where the files of the tutorial have the control socket. */
+const CONTROL_DIRECTORY = '/tmp/fd-broker-tutorial'
+
+/**
+ * Follows `document` to the letter, from an empty directory: only that `tarballs` are what the registry would have, and that port and
+ * control socket are others than all the world's.
+ */
+export async function followDocument(document: string, tarballs: readonly string[]): Promise<void> {
+  const directory = temporaryDirectory()
+  const port = String(await freePort())
+  const put = (text: string) => text.replaceAll(PORT, port).replaceAll(CONTROL_DIRECTORY, directory)
+  const text = put(readFileSync(join(ROOT, document), 'utf8'))
+  expect(text).toContain(`$ ${INSTALL}\n`)
+  const edit = `sed -i 's#${CONTROL_DIRECTORY}#${directory}#; s#${PORT}#${port}#' node_modules/fd-broker/examples/tutorial/broker.toml`
+  const install = `npm install --offline --ignore-scripts --no-audit --no-fund ${tarballs.join(' ')} && ${edit}`
+  const cwd = join(directory, 'empty')
+  mkdirSync(cwd)
+  const { FD_BROKER_SOCKET: _, ...env } = process.env
+  await runSteps(text.replace(`$ ${INSTALL}\n`, `$ ${install}\n`), { cwd, env })
 }
 
 async function runSteps(text: string, where: Where): Promise<void> {
@@ -116,7 +139,7 @@ function startShell({ cwd, env, uid }: Where) {
     text = ''
     shell.stdin.write(`${command}\necho "${marker} $?"\n`)
     const found = () => new RegExp(`${marker} (\\d+)\n`).exec(text)
-    await until(() => found() !== null, `${command}:\n${text}`, 20_000).catch((error) => {
+    await until(() => found() !== null, `${command}:\n${text}`, STEP_MS).catch((error) => {
       throw new Error(`${error.message}\n${text}`)
     })
     return { status: Number(found()![1]), text }
