@@ -54,7 +54,6 @@ const WEB = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n'
 const SOCKETS = `${WEB}[sockets.admin]\nlisten = "unix://{dir}/admin.sock"\nallow = ["any"]\n[sockets."api/v1"]\nlisten = "unix://{dir}/api.sock"\nallow = ["any"]\n`
 const LIST = /^NAME +ADDRESS +MODE +GEN +HOLDERS +QUEUE +DROPS +STATE\n/
 const HOLDERS = /^ *LEASE +NAME +PID +USER +COMMAND +GENERATION +STATE +SINCE\b/
-const OK = /\.toml: ok: 3 names, 3 sockets\n/
 const SERVING = /"msg":"serving"|serving/
 const acquire = ({ asker }: Stage) => asker.ask('acquire', { name: 'web', ready: true })
 const rollBack = async ({ asker }: Stage) => {
