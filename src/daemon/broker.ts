@@ -10,6 +10,7 @@ import type { Config } from './config/model.ts'
 import { Effects } from './effects.ts'
 import { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
+import { Holders } from './holders.ts'
 import type { Counters, Host, Introduction } from './host.ts'
 import { identify } from './identify.ts'
 import { Journal } from './journal.ts'
@@ -61,6 +62,7 @@ export class Broker implements SessionHost, Host {
   readonly guard: Guard
   operator!: Operator
   readonly users = new UserNames()
+  readonly holders = new Holders(this)
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
   readonly counters: Counters = { restarts: 0, requests: 0, grants: 0, refusals: {}, names: new NameCounters() }

@@ -2,28 +2,70 @@
 // has the sockets open.
 
 import { type CoreLeaseView, holdersView } from '../core/views.ts'
-import type { HolderView, LeaseView, UndeclaredView } from '../protocol/messages.ts'
+import type { HolderView, LeaseView, Requests, UndeclaredView } from '../protocol/messages.ts'
 import { containerOfCgroup, type ScannedProcess, scanProcesses, unitOfCgroup } from '../sys/index.ts'
-import type { Host } from './host.ts'
+import type { HolderViews, Host } from './host.ts'
 import { ancestorsOf, ownProcesses } from './own-processes.ts'
+import { SharedLooks } from './shared-looks.ts'
 import { inSlices, mapInSlices } from './slices.ts'
 
-export interface HoldersAsked {
-  name?: string
-  /** Whether to look for copies without a lease. */
-  undeclared?: boolean
+interface Seen {
+  found: ReadonlyMap<number, ScannedProcess>
+  /** The name of each socket that was looked for, by its inode. */
+  sockets: ReadonlyMap<number, string>
 }
 
-/** Leases in the order of their ids, then undeclared copies in the order of their pids. */
-export async function holderViews(broker: Host, { name, undeclared = true }: HoldersAsked): Promise<HolderView[]> {
-  const sockets = undeclared ? broker.sockets.byInode(name) : new Map<number, string>()
-  const pids = holdersView(broker.registry, name).map(({ pid }) => pid)
+/** For one name, or for all. */
+type Looks = SharedLooks<string | undefined, Seen, HolderView[]>
+
+export class Holders implements HolderViews {
+  private readonly declared: Looks
+  private readonly everybody: Looks
+
+  constructor(broker: Host) {
+    this.declared = looksOf(broker, false)
+    this.everybody = looksOf(broker, true)
+  }
+
+  /** Leases in the order of their ids, then, where they are asked for, undeclared copies in the order of their pids. */
+  views(
+    { name, undeclared = true }: Requests['holders'],
+    wanted: () => boolean,
+  ): Promise<readonly HolderView[] | undefined> {
+    return (undeclared ? this.everybody : this.declared).view(name, wanted)
+  }
+}
+
+function looksOf(broker: Host, undeclared: boolean): Looks {
+  return new SharedLooks(
+    (names) => look(broker, names, undeclared),
+    (name, seen) => show(broker, name, seen),
+  )
+}
+
+async function look(
+  { sockets, registry }: Host,
+  names: readonly (string | undefined)[],
+  undeclared: boolean,
+): Promise<Seen> {
+  const each = names.includes(undefined) ? [undefined] : names
+  const byInode = new Map(undeclared ? each.flatMap((name) => [...sockets.byInode(name)]) : [])
+  const pids = each.flatMap((name) => holdersView(registry, name).map(({ pid }) => pid))
   const found = new Map<number, ScannedProcess>()
-  await inSlices(await scanProcesses(sockets.keys(), pids), (process) => found.set(process.pid, process))
+  await inSlices(await scanProcesses(byInode.keys(), pids), (process) => found.set(process.pid, process))
+  return { found, sockets: byInode }
+}
+
+async function show(broker: Host, name: string | undefined, { found, sockets }: Seen): Promise<HolderView[]> {
   // Asked again: a lease that came during the look at /proc must not turn up as an undeclared copy.
   const leases = holdersView(broker.registry, name)
   const declared = await mapInSlices(leases, (lease) => leaseView(broker, lease, found))
-  return undeclared ? [...declared, ...(await undeclaredViews(broker, found, sockets, leases))] : declared
+  if (sockets.size === 0) return declared
+  const ofName = (inode: number) => {
+    const owner = sockets.get(inode)
+    return owner === undefined || (name !== undefined && owner !== name) ? [] : [owner]
+  }
+  return [...declared, ...(await undeclaredViews(broker, found, ofName, leases))]
 }
 
 function leaseView(
@@ -46,7 +88,7 @@ function placeOf(seen: ScannedProcess | undefined): { unit?: string; container?:
 async function undeclaredViews(
   { users }: Host,
   found: ReadonlyMap<number, ScannedProcess>,
-  sockets: ReadonlyMap<number, string>,
+  namesOf: (inode: number) => readonly string[],
   leases: readonly CoreLeaseView[],
 ): Promise<UndeclaredView[]> {
   const own = ownProcesses()
@@ -56,7 +98,7 @@ async function undeclaredViews(
   await inSlices(found.values(), (seen) => {
     const { pid, parent, uid, gid, command, inodes } = seen
     if (own.pids.has(pid) || parent === own.keeper) return
-    for (const name of new Set(inodes.flatMap((inode) => sockets.get(inode) ?? []))) {
+    for (const name of new Set(inodes.flatMap(namesOf))) {
       if (leaseOf.has(`${pid} ${name}`)) continue
       const from = inheritedFrom(pid, name)
       views.push({

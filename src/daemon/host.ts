@@ -3,6 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
+import type { HolderView, Requests } from '../protocol/messages.ts'
 import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import type { NameCounters } from './name-counters.ts'
@@ -30,6 +31,11 @@ export interface Introduction {
   token?: string
 }
 
+export interface HolderViews {
+  /** Undefined when nobody waits for it any more. */
+  views(asked: Requests['holders'], wanted: () => boolean): Promise<readonly HolderView[] | undefined>
+}
+
 export interface Host {
   readonly registry: Registry
   readonly sockets: Sockets
@@ -38,6 +44,7 @@ export interface Host {
   readonly users: UserNames
   readonly rights: Rights
   readonly guard: Guard
+  readonly holders: HolderViews
   readonly operator: Operator
   readonly sessions: ReadonlyMap<number, Session>
   /** Connections that asked for events. */

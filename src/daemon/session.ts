@@ -123,10 +123,17 @@ export class Session {
 
   /** A long answer without descriptors, while others are served between its slices. */
   async answerInSlices(id: number, body: Record<string, unknown>, key: string): Promise<void> {
-    await inSlices(encodeInSteps({ id, ok: true, ...body }, key), (bytes) => {
-      if (bytes !== undefined && !this.closed) this.outbox.send(bytes)
+    await inSlices(this.whileOpen(encodeInSteps({ id, ok: true, ...body }, key)), (bytes) => {
+      if (bytes !== undefined) this.outbox.send(bytes)
     })
     this.settle(id)
+  }
+
+  private *whileOpen<Item>(items: Iterable<Item>): Generator<Item> {
+    for (const item of items) {
+      if (this.closed) return
+      yield item
+    }
   }
 
   /** An answer of several lists, in as many packets as it takes. */

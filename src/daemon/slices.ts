@@ -1,17 +1,17 @@
-// Long work in slices, so that nobody's acquire waits for somebody's view.
-
-import { setImmediate } from 'node:timers/promises'
+// Long work in slices, so that nobody's acquire waits for somebody's view. In one turn of the event loop there is one slice, of
+// whichever work has waited longest: a thousand views at once delay others no more than one does.
 
 const SLICE_MS = 1
 
+const waiting: (() => void)[] = []
+/** On performance.now()'s clock: until when work may go on in this turn. */
+let end = 0
+
 /** Visits all, and lets the event loop go round after each millisecond. */
 export async function inSlices<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
-  let end = performance.now() + SLICE_MS
   for (const item of items) {
+    if (performance.now() >= end) await nextTurn()
     visit(item)
-    if (performance.now() < end) continue
-    await setImmediate()
-    end = performance.now() + SLICE_MS
   }
 }
 
@@ -19,4 +19,17 @@ export async function mapInSlices<Item, Result>(items: Iterable<Item>, map: (ite
   const results: Result[] = []
   await inSlices(items, (item) => results.push(map(item)))
   return results
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve)
+    if (waiting.length === 1) setImmediate(beginSlice)
+  })
+}
+
+function beginSlice(): void {
+  end = performance.now() + SLICE_MS
+  waiting.shift()!()
+  if (waiting.length > 0) setImmediate(beginSlice)
 }

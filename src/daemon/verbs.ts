@@ -9,7 +9,6 @@ import { quote } from '../protocol/quote.ts'
 import { didYouMean } from '../protocol/suggest.ts'
 import { VERSION } from '../protocol/version.ts'
 import { formatFault } from './config/fault.ts'
-import { holderViews } from './holders.ts'
 import type { Host } from './host.ts'
 import type { Right } from './rights.ts'
 import type { Session } from './session.ts'
@@ -182,8 +181,12 @@ function holders(broker: Host, session: Session, id: number, asked: Requests['ho
     const remedy = didYouMean(name, names.keys(), '`fd-broker list` shows those there are')
     return session.refuse(id, 'NOT_FOUND', `there is no name ${quote(name)}${remedy}`)
   }
-  const answer = async () => session.answerInSlices(id, { holders: await holderViews(broker, asked) }, 'holders')
-  broker.later(session, id, answer())
+  broker.later(session, id, answerHolders(broker, session, id, asked))
+}
+
+async function answerHolders(broker: Host, session: Session, id: number, asked: Requests['holders']): Promise<void> {
+  const holders = await broker.holders.views(asked, () => !session.closed)
+  if (holders !== undefined) await session.answerInSlices(id, { holders }, 'holders')
 }
 
 function drain(broker: Host, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {

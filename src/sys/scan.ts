@@ -20,8 +20,11 @@ const HEADER = 7 * 4
 const INODE = 8
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
-/** One walk at a time: whoever waits on a peer's slow /proc keeps one thread of the pool, not all of them. */
-let last: Promise<unknown> = Promise.resolve()
+/**
+ * One walk at a time: whoever waits on a peer's slow /proc keeps one thread of the pool, not all of them. A look at a few known processes
+ * is no walk, and does not wait for one.
+ */
+const last = { walk: Promise.resolve() as Promise<unknown>, few: Promise.resolve() as Promise<unknown> }
 
 /**
  * The processes that have one of these sockets open, as far as we may look into them (ptrace(2)), and those of `pids` that still
@@ -33,8 +36,9 @@ export async function scanProcesses(
 ): Promise<Iterable<ScannedProcess>> {
   const wanted = BigUint64Array.from([...new Set(inodes)].map(BigInt)).sort()
   const named = Int32Array.from(new Set(pids)).sort()
-  const turn = last.then(() => addon.scanProcesses(wanted, named))
-  last = turn.catch(() => {})
+  const kind = wanted.length > 0 ? 'walk' : 'few'
+  const turn = last[kind].then(() => addon.scanProcesses(wanted, named))
+  last[kind] = turn.catch(() => {})
   const found = await turn
   if (typeof found === 'number') throw new SystemError(-found, 'reading /proc')
   return records(found)

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Asker, closeAll } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
@@ -124,4 +125,39 @@ time.sleep(60)`
     worker.close()
     await stopCleanly(daemon)
   })
+
+  it('looks through the processes a few times for hundreds that ask at once, whether they stay or leave', async () => {
+    const daemon = await startDaemon({ sockets: SOCKETS })
+    const viewer = await Asker.connect(daemon.control)
+    const lease = await viewer.lease('web')
+    const used = await cpuTime(daemon.pid, async () => {
+      for (let n = 0; n < 25; n++) await viewer.ask('holders')
+    })
+    for (const stays of [true, false]) {
+      const flooder = await Asker.connect(daemon.control)
+      const { received } = flooder.client
+      const usedByFlood = await cpuTime(daemon.pid, async () => {
+        for (let n = 0; n < 500; n++) flooder.send('holders', n % 2 ? { name: 'web' } : {})
+        if (stays) await until(() => received.length === 500, 'all of them are answered')
+        else flooder.close()
+        expect((await viewer.ask('holders'))['holders']).toMatchObject([{ lease }])
+      })
+      expect(usedByFlood).toBeLessThan((used * (500 / 25)) / 2)
+      for (const { message } of received) expect(message).toMatchObject({ ok: true, holders: [{ lease }] })
+      flooder.close()
+    }
+    viewer.close()
+    await stopCleanly(daemon)
+  })
 })
+
+/** Nanoseconds that all threads of a process spend meanwhile. */
+async function cpuTime(pid: number, act: () => Promise<void>): Promise<number> {
+  const spent = () =>
+    readdirSync(`/proc/${pid}/task`)
+      .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]))
+      .reduce((sum, each) => sum + each, 0)
+  const before = spent()
+  await act()
+  return spent() - before
+}

@@ -121,6 +121,8 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     config,
     logs: () =>
       text
+        // The last line may still be coming.
+        .slice(0, text.lastIndexOf('\n') + 1)
         .split('\n')
         // The last one has not come to its end.
         .slice(0, -1)
