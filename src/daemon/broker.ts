@@ -277,11 +277,11 @@ export class Broker implements SessionHost, Host {
     this.journal.occurred(occurrence)
   }
 
-  /** Asks every holder to drain; resolves when the last lease has ended or `drain_timeout` is over. */
+  /** Asks every holder to drain; resolves when the last lease has ended or the longest `drain_timeout` of those that are held is over. */
   drainAll(): Promise<void> {
     return new Promise((resolve) => {
-      const longest = Math.max(0, ...[...this.config.names.values()].map((model) => model.core.drainTimeout))
-      const timer = setTimeout(resolve, longest)
+      const held = new Set([...this.registry.leases.values()].map(({ name }) => name.config.drainTimeout))
+      const timer = setTimeout(resolve, Math.max(0, ...held))
       this.onIdle = () => {
         clearTimeout(timer)
         resolve()

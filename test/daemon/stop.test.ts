@@ -57,6 +57,18 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     waiter.close()
   })
 
+  it('waits as long as the names that are held may take, not as long as others could', async () => {
+    const longer = '[sockets.longer]\nlisten = "unix://{dir}/longer.sock"\nallow = ["any"]\ndrain_timeout = "10m"'
+    const daemon = await startDaemon({ sockets: `${sockets('300ms')}\n${longer}` })
+    const holder = await Asker.connect(daemon.control)
+    await holder.lease('web', { ready: true })
+    const passed = await holder.lease('longer', { ready: true })
+    await holder.ask('release', { lease: passed })
+    expect(await daemon.stop(signal)).toBe(0)
+    expect(said(daemon, 'drain_timeout is over')).toBe(true)
+    holder.close()
+  })
+
   it('a second time ends the broker at once, with the status of the signal', async () => {
     const { daemon, holder } = await withHolder()
     daemon.process.kill(signal)
