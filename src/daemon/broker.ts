@@ -38,6 +38,7 @@ import { StateLog } from './state/state-log.ts'
 import { StuckPeers } from './stuck-peers.ts'
 import { Timers } from './timers.ts'
 import { hashToken } from './tokens.ts'
+import { TurnedAway } from './turned-away.ts'
 import { UndeclaredCopies } from './undeclared.ts'
 import type { Upgrade } from './upgrade.ts'
 import { UserNames } from './user-names.ts'
@@ -79,6 +80,7 @@ export class Broker implements SessionHost, Host {
   readonly undeclared: UndeclaredCopies
   private readonly quotas: Quotas
   private readonly stuck: StuckPeers
+  private readonly turnedAway = new TurnedAway()
   private nextConnection: ConnectionId
   private frozen = false
   /** Once, and not before this is the only broker: until then nothing was done that another could notice. */
@@ -140,7 +142,7 @@ export class Broker implements SessionHost, Host {
     session.counted = !session.admin && this.quotas.connected(peer.uid)
     if (!session.admin && !session.counted) {
       this.journal.warnOf(peer, {}, 'connection closed: max_connections_per_uid')
-      return session.close()
+      return greeted ? session.close() : this.turnedAway.add(session, this.config.broker.helloTimeout)
     }
     session.greeted = greeted
     if (greeted) return
@@ -169,6 +171,7 @@ export class Broker implements SessionHost, Host {
 
   request(session: Session, id: number, body: Record<string, unknown>, floats: readonly string[]): void {
     this.counters.requests++
+    if (session.turnedAway) return this.turnedAway.answer(session, id, this.config.broker.maxConnectionsPerUid)
     if (!session.admin && !this.quotas.requested(session.peer.uid, Date.now())) {
       const limit = this.config.broker.maxRequestsPerUid
       return session.refuse(
@@ -206,6 +209,7 @@ export class Broker implements SessionHost, Host {
   closed(session: Session): void {
     this.sessions.delete(session.id)
     this.subscribers.delete(session)
+    if (session.turnedAway) this.turnedAway.ended(session)
     this.step({ type: session.cutOff ? 'evict' : 'hangup', connection: session.id })
     this.processes.leave(session.process)
     if (!session.counted) return

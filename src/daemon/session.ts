@@ -31,6 +31,8 @@ export class Session {
   cutOff = false
   /** Set by the host while it is counted among its uid's connections. */
   counted = false
+  /** Set by the host: it is one too many, and its first request is answered with that. */
+  turnedAway = false
   /** What its leases say of it, once the host has made it. */
   holder: HolderInfo | undefined
   /** SHA-256 of the secret that came with hello. */
@@ -145,7 +147,7 @@ export class Session {
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {
     this.host.refusing(this, this.settle(id), code, message)
     this.outbox.send(encode({ id, ok: false, code, message, ...details }))
-    if (ERRORS[code].closes) this.channel.discardAndClose()
+    if (ERRORS[code].closes) this.dismiss()
   }
 
   /** An event with descriptors, as answerList(): one for each entry of the array `key`, lent until this returns. */
@@ -164,6 +166,11 @@ export class Session {
 
   close(): void {
     this.channel.close()
+  }
+
+  /** Closes so that the peer gets what was sent last. */
+  dismiss(): void {
+    this.channel.discardAndClose()
   }
 
   /** Reads nothing before thaw(); what the peer sends waits in its socket. */

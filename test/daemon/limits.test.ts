@@ -109,7 +109,16 @@ describe.runIf(IS_ROOT)('quotas of a user (needs root)', () => {
       daemon,
       `
 kept = [connect() for _ in range(5)]
+def answer():
+    # Its id is its own, and what follows hello is not answered any more.
+    one = Connection(sys.argv[2], timeout=30)
+    one._next_id = 77
+    one.start('hello', version=1)
+    one.start('list')
+    first = one.receive().message
+    return first['id'], first['code'], first['message'], code(one.receive)
 say(code(connect), code(connect))
+say(answer())
 say(code(granted, kept[0], 'web'))
 kept.pop().close()
 for _ in range(100):
@@ -120,7 +129,10 @@ wait()
 `,
       NOBODY,
     )
-    expect(await worker.line()).toBe('CLOSED CLOSED')
+    expect(await worker.line()).toBe('LIMIT LIMIT')
+    expect(await worker.line()).toMatch(
+      /^\(77, 'LIMIT', 'uid 65534 has 5 connections.*max_connections_per_uid.*', 'CLOSED'\)$/,
+    )
     expect(await worker.line()).toBe('ok')
     expect(await worker.line()).toBe('5')
     const refused = () => daemon.logs().find(({ uid }) => uid === NOBODY)
@@ -132,6 +144,41 @@ wait()
     expect(await other.line()).toBe('ok')
     worker.write('')
     await Promise.all([worker.exit(), other.exit()])
+    await stopCleanly(daemon)
+  })
+
+  it('let few of those that are too many wait for an answer, whatever they send, and not for long', async () => {
+    const daemon = await startDaemon({ sockets: WEB, broker: 'max_connections_per_uid = 5\nhello_timeout = "10m"' })
+    const admin = await Asker.connect(daemon.control)
+    const worker = startWorker(
+      daemon,
+      `
+from msgpack_lite import pack
+kept = [connect() for _ in range(5)]
+crowd = [Connection(sys.argv[2], timeout=30) for _ in range(300)]
+say('there')
+wait()
+answers = []
+for first in ({'id': 1, 'op': 'hello', 'version': 9}, {'id': 1, 'op': 'hello', 'x': 1}, {'id': 1, 'op': 'list'}, {'op': 'list'}):
+    one = Connection(sys.argv[2], timeout=30)
+    one.send_raw(pack(first))
+    try: answers.append(one.receive().message['code'])
+    except BrokerError as error: answers.append(error.code)
+    answers.append(code(one.receive))
+say(*answers)
+wait()
+`,
+      NOBODY,
+    )
+    await worker.line()
+    const connections = async () => Number((await admin.ask('stats'))['connections'])
+    expect(await connections()).toBeLessThanOrEqual(1 + 5 + 64)
+    await until(async () => (await connections()) === 1 + 5, 'who says nothing is closed')
+    worker.write('')
+    expect(await worker.line()).toBe('LIMIT CLOSED LIMIT CLOSED PROTOCOL CLOSED CLOSED CLOSED')
+    worker.write('')
+    await worker.exit()
+    admin.close()
     await stopCleanly(daemon)
   })
 
