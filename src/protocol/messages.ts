@@ -147,6 +147,9 @@ const integer =
       ? undefined
       : `must be an integer from ${min} to ${max}`
 
+const anyInteger: Check = (value) =>
+  Number.isInteger(value) || typeof value === 'bigint' ? undefined : 'must be an integer'
+
 const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false')
 
 const oneOf =
@@ -182,7 +185,7 @@ const LEASE = { lease: { check: lease, required: true } } as const
 
 export const VERBS: { readonly [O in Op]: { readonly [K in keyof Requests[O]]-?: Field } } = {
   hello: {
-    version: { check: integer(0, 0xffff_ffff), required: true },
+    version: { check: anyInteger, required: true },
     client: { check: text(LABEL_MAX) },
     token: { check: text(TOKEN_MAX) },
     leases: { check: leases },

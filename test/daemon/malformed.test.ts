@@ -77,14 +77,16 @@ it('closes a connection that sends a request before hello', async () => {
   expect(await client.ended()).toBe(true)
 })
 
-it.each([{ version: 2 }, { version: 2, compression: 'zstd', client: 7 }])(
-  'names the versions that it speaks to one that speaks another, and closes: %j',
-  async (keys) => {
+it.each([2, 0, -1, 2 ** 32, -(2n ** 63n), 2n ** 64n - 1n])(
+  'names the versions that it speaks to one that speaks another, and closes, whatever else it says: %s',
+  async (version) => {
     const { control } = await startDaemon({ sockets: WEB })
-    const client = new RawClient(control)
-    client.request(1, 'hello', keys)
-    expect((await client.next()).message).toMatchObject({ id: 1, ok: false, code: 'VERSION', supported: [1] })
-    expect(await client.ended()).toBe(true)
+    for (const more of [{}, { compression: 'zstd', client: 7 }]) {
+      const client = new RawClient(control)
+      client.request(1, 'hello', { version, ...more })
+      expect((await client.next()).message).toMatchObject({ id: 1, ok: false, code: 'VERSION', supported: [1] })
+      expect(await client.ended()).toBe(true)
+    }
   },
 )
 
