@@ -99,7 +99,6 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_DONTROUTE', inet),
   row('SO_KEEPALIVE', tcp),
   row('SO_OOBINLINE', inet),
-  row('SO_PRIORITY', inet),
   row('SO_MARK', inet),
   row('SO_BUSY_POLL', inet),
   row('SO_MAX_PACING_RATE', inet),
@@ -125,6 +124,8 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_PEEK_OFF', every),
 
   row('IP_TOS', inet),
+  // After IP_TOS, which sets it.
+  row('SO_PRIORITY', inet),
   row('IP_TTL', inet, -1),
   row('IP_MINTTL', inet),
   row('IP_OPTIONS', inet, 'empty'),

@@ -76,10 +76,11 @@ const rows: readonly Row[] = [
   row('keepAliveInterval', tcp(c.TCP_KEEPINTVL)),
   row('keepAliveProbes', tcp(c.TCP_KEEPCNT)),
   row('noDelay', tcp(c.TCP_NODELAY)),
-  row('priority', socket(c.SO_PRIORITY)),
   row('receiveBuffer', buffer(c.SO_RCVBUFFORCE, c.SO_RCVBUF)),
   row('sendBuffer', buffer(c.SO_SNDBUFFORCE, c.SO_SNDBUF)),
   row('ipTos', either(c.IP_TOS, c.IPV6_TCLASS)),
+  // After IP_TOS, which sets the priority that goes with it (net/ipv4/ip_sockglue.c, __ip_sock_set_tos).
+  row('priority', socket(c.SO_PRIORITY)),
   row('ipTtl', either(c.IP_TTL, c.IPV6_UNICAST_HOPS)),
   row('mark', socket(c.SO_MARK)),
   row('tcpCongestion', text(c.IPPROTO_TCP, c.TCP_CONGESTION)),

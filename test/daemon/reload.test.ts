@@ -138,6 +138,35 @@ it('options that can be set live are set on the sockets that there are', async (
   await stopCleanly(daemon)
 })
 
+it('a priority that is configured is what it is, with any ip_tos; without one it is what goes with ip_tos, as on a new socket', async () => {
+  const { getInt } = await import('../../src/sys/sockopt.ts')
+  const { constants: c } = await import('../../src/sys/addon.ts')
+  const daemon = await startDaemon({ sockets: web('priority = 3\nip_tos = 16') })
+  const asker = await Asker.connect(daemon.control)
+  const { fds } = await asker.received('acquire', { name: 'web', ready: true })
+  const now = () => [getInt(fds[0]!.fd, c.SOL_SOCKET, c.SO_PRIORITY), getInt(fds[0]!.fd, c.IPPROTO_IP, c.IP_TOS)]
+  expect(now()).toEqual([3, 16])
+  const before = await cookies(daemon, 'web')
+  const steps: [string, number, number][] = [
+    ['priority = 3\nip_tos = 8', 3, 8],
+    ['priority = 3', 3, 0],
+    ['priority = 5\nip_tos = 16', 5, 16],
+    ['ip_tos = 16', 6, 16],
+    ['ip_tos = 8', 2, 8],
+    ['priority = 4', 4, 0],
+    ['', 0, 0],
+  ]
+  for (const [keys, priority, tos] of steps) {
+    rewrite(daemon, web(keys))
+    expect(await cli(daemon, 'reload')).toMatchObject({ status: 0, stderr: '' })
+    expect([keys, ...now()]).toEqual([keys, priority, tos])
+  }
+  expect(await cookies(daemon, 'web')).toEqual(before)
+  for (const fd of fds) fd.close()
+  asker.close()
+  await stopCleanly(daemon)
+})
+
 it('an option that needs a new socket replaces the old one: holders are told, and the old one closes', async () => {
   const daemon = await startDaemon({ sockets: web() + api() })
   const asker = await Asker.connect(daemon.control)

@@ -230,4 +230,21 @@ describe.runIf(IS_ROOT)('what a holder without rights does (needs root, to be an
       expect(guarded.told).toMatchObject([{ what: expect.arrayContaining([what]), suspects }])
     },
   )
+
+  it('IP_TOS takes the SO_PRIORITY that is configured with it: both are undone in one repair', async () => {
+    const options = 'priority = 3\nip_tos = 16\n'
+    const daemon = await startDaemon({
+      sockets: `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n${options}`,
+    })
+    const attacker = await Attacker.hold(daemon.control, ['web'])
+    const look = () => attacker.value(`(held.getsockopt(SOL, ${so('PRIORITY')}), held.getsockopt(IP, 1))`, 'web')
+    expect(await look()).toBe('(3, 16)')
+    await sleep(AFTER_START_MS)
+    expect(await attacker.run('opt(IP, 1, 8)', 'web')).toBe('done')
+    await until(() => daemon.logs().some(isRepaired), 'it is repaired')
+    expect(await look()).toBe('(3, 16)')
+    await sleep(1100)
+    expect(daemon.logs().filter(isRepaired)).toMatchObject([{ what: ['IP_TOS', 'SO_PRIORITY'] }])
+    await attacker.end()
+  })
 })

@@ -131,7 +131,7 @@ export const OPTION_KEYS = {
   priority: optional(count({ min: 0, max: INT_MAX, why: 'above 6 needs CAP_NET_ADMIN' }), {
     default: '0',
     example: '6',
-    doc: 'queueing priority of outgoing packets (SO_PRIORITY)',
+    doc: 'queueing priority of outgoing packets (SO_PRIORITY); without it, the one that goes with `ip_tos`',
   }),
   receive_buffer: optional(size(buffer), {
     default: 'the kernel’s',

@@ -44,12 +44,22 @@ export function changeLive(socket: BoundSocket, current: Settings, next: Setting
   }
 }
 
+const PRIORITY_OPTIONS: ReadonlySet<string> = new Set<SocketOptionKey>(['ipTos', 'priority'])
+
+/** Another IP_TOS sets the SO_PRIORITY that goes with it, which one of the configuration replaces: begun anew, they are as on a new socket. */
+function setPriority(socket: BoundSocket, { ipTos = 0, priority }: SocketOptions): void {
+  setLiveOptions(socket, { ipTos: 0, priority: 0 })
+  setLiveOptions(socket, { ipTos, ...(priority !== undefined && { priority }) })
+}
+
 function set(socket: BoundSocket, keys: readonly SocketOptionKey[], from: Settings, to: Settings): void {
   const own = keys.filter((key) => !PATH_OPTIONS.has(key))
   const options = own
+    .filter((key) => !PRIORITY_OPTIONS.has(key))
     .map((key) => [key, to.options[key] ?? rowOfOption(key)?.unset])
     .filter(([, value]) => value !== undefined)
   setLiveOptions(socket, Object.fromEntries(options))
+  if (own.some((key) => PRIORITY_OPTIONS.has(key))) setPriority(socket, to.options)
   if (own.length < keys.length) setPathAccess(socket.address, to.options)
   const listens = socket.address.type !== 'udp' && socket.address.type !== 'unix-dgram'
   if (listens && from.backlog !== to.backlog) setBacklog(socket, to.backlog)
