@@ -10,7 +10,6 @@ import { connect } from '../../dist/client/index.js'
 import { NAMES_MAX } from '../../dist/daemon/config/limits.js'
 import { CORE, output, pinned, rss, withBench } from '../support/broker.mjs'
 import { compile } from '../support/compile.mjs'
-import { freePort } from '../support/free-port.mjs'
 import { median, round } from '../support/table.mjs'
 
 const MANY = 1_000_000
@@ -19,12 +18,15 @@ const LIST_TIMEOUT_MS = 60_000
 /** After a stop: what a broker is late with by then is done first. */
 const SETTLE_MS = 200
 
+/** Below those that the kernel chooses for clients. */
+const FIRST_PORT = 20_000
+
 /**
- * Ten thousand ports would be a tenth of the host's: here every name has a loopback address of its own, and all the same port; or an
- * abstract Unix socket. A TCP name takes two descriptors, for its anchor (docs/guard.md).
+ * Ten thousand ports would be a tenth of the host's: here they are 256, on as many loopback addresses as are needed; or abstract Unix
+ * sockets. A TCP name takes two descriptors, for its anchor (docs/guard.md).
  */
 const KINDS = {
-  tcp: { listen: (i, port) => `tcp://127.1.${i >> 8}.${i & 255}:${port}`, descriptors: 2 },
+  tcp: { listen: (i, key) => `tcp://127.${key}.0.${(i >> 8) + 1}:${FIRST_PORT + (i & 255)}`, descriptors: 2 },
   unix: { listen: (i, key) => `unix://@fd-broker-bench-${process.pid}-${key}-${i}`, descriptors: 1 },
 }
 /** What a broker has open besides. */
@@ -58,8 +60,11 @@ function most(kind) {
 
 async function measureNames(kind, counts, options) {
   const figures = await withAll(counts, options, async (bench, count) => {
-    const sockets = namesOf(count, kind, kind === 'tcp' ? await freePort() : count)
-    const { child, started } = await bench.serve({ sockets, broker: LIMITS, through: pinned() })
+    const { child, started } = await bench.serve({
+      sockets: namesOf(count, kind, counts.indexOf(count) + 1),
+      broker: LIMITS,
+      through: pinned(),
+    })
     return { child, started, memory: rss(child.pid), list: await listTime(bench) }
   })
   const [first] = figures
@@ -80,7 +85,7 @@ async function measureNames(kind, counts, options) {
 
 async function measureLeases(counts, options) {
   const figures = await withAll(counts, options, async (bench, count) => {
-    const sockets = namesOf(1, 'unix', `leases-${count}`)
+    const sockets = namesOf(1, 'unix', count)
     const { child } = await bench.serve({ sockets, broker: LIMITS, through: pinned() })
     if (count > 0) await holdLeases(bench, options.client, count)
     return { child, memory: rss(child.pid) }
