@@ -7,7 +7,7 @@ import { START_VARIABLE } from '../sys/start-variable.ts'
 if (process.env[START_VARIABLE] !== undefined) await import('../sys/program.ts')
 
 const { processEnv, run } =
-  process.env['FD_BROKER_KEEPER'] === undefined
+  process.env['FD_BROKER_KEEPER'] === undefined || !process.argv.includes('serve')
     ? { ...(await import('./env.ts')), ...(await import('./run.ts')) }
-    : await import('./broker.ts')
+    : await (await import('./load-broker.ts')).loadBroker()
 process.exitCode = await run(process.argv.slice(2), processEnv())

@@ -1,7 +1,7 @@
 // A broker that runs from a copy of the package, of which a test makes another version.
 
 import { execFile } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { atEnd } from './cleanup.ts'
 import { CLI, type Daemon } from './daemon.ts'
@@ -25,15 +25,19 @@ export function runUpgrade(daemon: Daemon): Promise<UpgradeRun> {
 export function install(copy: string, file: string, change: (text: string) => string): void {
   const path = join(copy, file)
   // The broker is of one piece there: what is changed here would not be seen.
-  const whole = join(copy, 'dist/cli/broker.js')
-  const pieces = readFileSync(whole)
-  replace(whole, "export { processEnv } from './env.js'\nexport { run } from './run.js'\n")
-  atEnd(() => replace(whole, pieces))
+  putAway(join(copy, 'dist/cli/broker.cjs'))
   const before = readFileSync(path, 'utf8')
   const after = change(before)
   if (after === before) throw new Error(`${file} does not have what the test changes`)
   replace(path, after)
   atEnd(() => replace(path, before))
+}
+
+/** Until the test ends. */
+function putAway(path: string): void {
+  if (!existsSync(path)) return
+  renameSync(path, `${path}.away`)
+  atEnd(() => renameSync(`${path}.away`, path))
 }
 
 /** By rename: a file that is being read stays what it is. */

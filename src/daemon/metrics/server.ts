@@ -1,7 +1,7 @@
 // GET /metrics, for Prometheus, on loopback or a Unix socket: read-only, and small enough to be left alone with strangers.
 
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { formatAddress, type MetricsAddress } from '../../protocol/address.ts'
 import { adoptSocket, type BoundSocket, openSocket } from '../../sys/index.ts'
 import type { MetricsModel } from '../config/model.ts'
@@ -48,6 +48,8 @@ export class MetricsServer {
       maxHeaderSize: 8192,
       connectionsCheckingInterval: 1000,
     }
+    // Not loaded before it is needed: most brokers have no use for it, and clients may be waiting for this one.
+    const { createServer } = process.getBuiltinModule('node:http')
     this.server = createServer(limits, this.answer(log))
     this.server.maxConnections = CONNECTIONS_MOST
     this.server.unref()
