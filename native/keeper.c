@@ -99,6 +99,7 @@ static void run(int signals)
       stuck |= child_send_kept(children[i]) < 0;
       polled[i + 1] = (struct pollfd){.fd = children[i]->fd, .events = POLLIN};
     }
+    stuck |= serve_take_due(&keeper) < 0;
     if (poll(polled, 4, next_timeout(stuck)) < 0 && errno != EINTR)
       say("poll", strerror(errno));
     for (int i = 0; i < 3; i++) {

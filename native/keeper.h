@@ -45,7 +45,8 @@ enum {
   OP_FAULT = 'R',   /* int32: errno; key: it could not be kept */
   OP_SIGNAL = 's',  /* int32: a signal that the keeper was sent */
   OP_FAILED = 'f',  /* the upgrade failed; why follows */
-  OP_TAKE = 't',    /* to the candidate: take over now */
+  OP_TAKE = 't',    /* to the candidate: take over now; a byte that is not 0: what it was given and told of since is all there is */
+  OP_GONE = 'g',    /* to a candidate that was given everything: key; a KEPT tells of what is put */
   OP_COMMIT = 'c',  /* to both: the candidate is the broker from now on */
 };
 
@@ -74,6 +75,8 @@ struct child {
   /* The next entry to be sent to it. */
   struct entry *cursor;
   bool getting;
+  /* A candidate that was given everything hears of what changes; until something could not be sent. */
+  bool following;
   bool ending;
   int64_t started;
 };
@@ -94,6 +97,8 @@ struct keeper {
   bool served, prepared, frozen;
   /* Asked for while a process of the last upgrade was still there. */
   bool upgrade_due;
+  /* The candidate may take over, and has not been told. */
+  bool take_due;
   /* Paths: the candidate's, and what this keeper becomes as soon as it can. */
   char prepared_keeper[PACKET_MAX], next_keeper[PACKET_MAX];
   char locked[KEY_MAX];
@@ -123,6 +128,8 @@ int child_spawn(struct child *child, char **argv, const struct hello *hello);
 void child_kill(struct child *child);
 /* Sends what is due to a child that asked for everything. 0 when done, -EAGAIN when its socket is full. */
 int child_send_kept(struct child *child);
+/* Tells a child that follows of an entry. */
+void child_follow(struct child *child, int op, const uint8_t *key, size_t length, const struct entry *entry);
 /* How one ended, in words. */
 void child_describe(int status, char *text, size_t size);
 int64_t now_ms(void);
@@ -132,6 +139,8 @@ void serve_packets(struct keeper *keeper, struct child *child);
 void serve_upgrade_failed(struct keeper *keeper, const char *why);
 /* Starts the candidate that is due, once no process of the last upgrade is there. */
 void serve_upgrade_due(struct keeper *keeper);
+/* Tells the candidate to take over, when it is due. -EAGAIN when its socket is full. */
+int serve_take_due(struct keeper *keeper);
 
 /* keeper_life.c */
 void life_start(struct keeper *keeper);

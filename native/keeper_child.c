@@ -83,6 +83,14 @@ int child_send_kept(struct child *child)
   return 0;
 }
 
+void child_follow(struct child *child, int op, const uint8_t *key, size_t length, const struct entry *entry)
+{
+  if (child->pid <= 0 || !child->following)
+    return;
+  if (wire_send(child->fd, op, key, length, entry ? entry->fds : NULL, entry ? entry->count : 0) < 0)
+    child->following = false;
+}
+
 void child_describe(int status, char *text, size_t size)
 {
   if (WIFSIGNALED(status))

@@ -48,21 +48,23 @@ static void on_put(struct keeper *keeper, struct child *child, struct packet *pa
   if (status < 0)
     return fault(child, -status, key, length);
   packet->count = 0;
+  child_follow(&keeper->candidate, OP_KEPT, key, length, table_find(key, length));
   lock_again(keeper);
 }
 
 static void on_delete(struct keeper *keeper, struct child *child, struct packet *packet)
 {
   (void)child;
-  table_delete(packet->bytes + 1, packet->length - 1);
+  if (table_delete(packet->bytes + 1, packet->length - 1))
+    child_follow(&keeper->candidate, OP_GONE, packet->bytes + 1, packet->length - 1, NULL);
   lock_again(keeper);
 }
 
 static void on_get(struct keeper *keeper, struct child *child, struct packet *packet)
 {
-  (void)keeper;
   (void)packet;
   child->getting = true;
+  child->following = child == &keeper->candidate;
   child->cursor = table_first();
 }
 
@@ -103,8 +105,19 @@ static void tell_failed(struct keeper *keeper, const char *why)
 
 void serve_upgrade_failed(struct keeper *keeper, const char *why)
 {
-  keeper->prepared = keeper->frozen = keeper->upgrade_due = false;
+  keeper->prepared = keeper->frozen = keeper->upgrade_due = keeper->take_due = false;
   tell_failed(keeper, why);
+}
+
+int serve_take_due(struct keeper *keeper)
+{
+  struct child *candidate = &keeper->candidate;
+  if (!keeper->take_due)
+    return 0;
+  uint8_t current = candidate->following && !candidate->getting;
+  int status = candidate->pid > 0 ? wire_send(candidate->fd, OP_TAKE, &current, sizeof current, NULL, 0) : 0;
+  keeper->take_due = status == -EAGAIN;
+  return status;
 }
 
 void serve_upgrade_due(struct keeper *keeper)
@@ -149,8 +162,8 @@ static void on_frozen(struct keeper *keeper, struct child *child, struct packet 
   (void)packet;
   if (!keeper->prepared || keeper->candidate.pid <= 0)
     return;
-  keeper->frozen = true;
-  wire_send(keeper->candidate.fd, OP_TAKE, NULL, 0, NULL, 0);
+  keeper->frozen = keeper->take_due = true;
+  serve_take_due(keeper);
 }
 
 /* Its death is told as it comes; what it still says counts no more. */

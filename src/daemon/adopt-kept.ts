@@ -5,15 +5,8 @@ import { adoptSocket, type BoundSocket, type OwnedFd } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
-
-/** Where the store keeps socket `index` of a name. No name has a `#`. */
-export function socketKey(name: string, index: number): string {
-  return `${name}#${index}`
-}
-
-export function anchorKey(key: string): string {
-  return `${key}.anchor`
-}
+import { anchorKey, socketKey } from './socket-keys.ts'
+import type { SocketsAhead } from './sockets-ahead.ts'
 
 /** The socket of one address of the name; undefined when none is kept that is bound to it. */
 export function adoptKept(
@@ -21,6 +14,7 @@ export function adoptKept(
   model: NameModel,
   index: number,
   address: Address,
+  ahead?: SocketsAhead,
 ): BoundSocket | undefined {
   const key = socketKey(model.core.name, index)
   const anchors = kept.claim(anchorKey(key))
@@ -28,7 +22,8 @@ export function adoptKept(
   // A service manager knows the name alone: which of its sockets this is, the address tells.
   for (const candidates of [key, model.core.name]) {
     const fds = kept.claim(candidates)
-    const adopted = firstOf(fds, (fd) => adoptSocket(fd, address, optionsFor(model, address), model.backlog, anchor))
+    const adopt = (fd: OwnedFd) => adoptSocket(fd, address, optionsFor(model, address), model.backlog, anchor)
+    const adopted = firstOf(fds, (fd) => ahead?.socketOf(fd, anchor, model.backlog) ?? adopt(fd))
     kept.giveBack(
       candidates,
       fds.filter((fd) => fd !== adopted?.fd),

@@ -92,7 +92,7 @@ export class Broker implements SessionHost, Host {
     this.sockets = sockets
     this.log = log
     this.kept = past.kept
-    this.state = new StateLog(past.kept.store, past.folded, log)
+    this.state = new StateLog(past.kept.store, past.folded, log, past)
     this.journal = new Journal(log, this.state, this.counters, this.subscribers)
     this.journal.restore(past.folded.values)
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
@@ -108,7 +108,7 @@ export class Broker implements SessionHost, Host {
     this.replacements = new Replacements(this, log)
     this.expected = new ExpectedOptions(this.state, past.folded.values)
     this.repairMarks = new RepairMarks(this.state, past.folded.values, Date.now())
-    this.guard = new Guard(this, log)
+    this.guard = new Guard(this, log, past.ahead)
     sockets.observe(this.guard)
     this.expected.settle()
     this.timers = new Timers((key) => this.step({ type: 'timer', key }))
@@ -247,11 +247,14 @@ export class Broker implements SessionHost, Host {
   /** Decides nothing, and reads nothing, until thaw(): another broker may take over exactly this state meanwhile. */
   freeze(): void {
     this.frozen = true
+    this.journal.save()
+    this.guard.pause()
     for (const session of this.sessions.values()) session.freeze()
   }
 
   thaw(): void {
     this.frozen = false
+    this.guard.resume()
     for (const session of this.sessions.values()) session.thaw()
     this.settle()
   }

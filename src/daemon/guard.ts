@@ -21,6 +21,7 @@ import { Paced } from './paced.ts'
 import { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
 import type { Sockets, SocketsObserver } from './sockets.ts'
+import type { SocketsAhead } from './sockets-ahead.ts'
 import { AFTER_READY_MS, Starts } from './starts.ts'
 import type { ExpectedOptions } from './state/expected-options.ts'
 import type { RepairMarks } from './state/repair-marks.ts'
@@ -57,6 +58,7 @@ export class Guard implements SocketsObserver {
   readonly lost: LostSockets
   private readonly host: GuardHost
   private readonly log: Log
+  private readonly ahead: SocketsAhead | undefined
   private readonly watched = new Map<number, Watched>()
   private readonly byName = new Map<string, Set<Watched>>()
   private readonly starts = new Starts()
@@ -65,12 +67,14 @@ export class Guard implements SocketsObserver {
   private readonly audits = new Paced<'told' | 'silent'>(APART_MS, 'told', (name, how) => this.auditName(name, how))
   private readonly timers = new Set<NodeJS.Timeout>()
   private auditTimer: NodeJS.Timeout | undefined
+  private paused = false
   /** Those that are to be looked at yet in this second. */
   private due: Watched[] = []
 
-  constructor(host: GuardHost, log: Log) {
+  constructor(host: GuardHost, log: Log, ahead?: SocketsAhead) {
     this.host = host
     this.log = log
+    this.ahead = ahead
     this.reports = new RepairReports(host.registry, host.repairMarks, log, (event) => host.occurred(event))
     this.lost = new LostSockets(host, this.reports, log)
     this.bent = new BentSockets(this.lost, host.replacements, this.reports, log)
@@ -85,14 +89,20 @@ export class Guard implements SocketsObserver {
     if (!model.guard || socket.unbound) return
     const { fd } = socket.fd
     const former = this.host.expected.take(socket.cookie)
-    const guarded = new GuardedSocket({ fd, address: socket.address, backlog: model.backlog }, former)
+    const guarded = this.guardedOf(socket, model, former)
     const filterable = this.locksFilters && socket.address.type === 'tcp'
-    const watched = { name, index, socket, model, guarded, noted: -1, filterable }
+    const noted = guarded.expected === former ? guarded.revision : -1
+    const watched = { name, index, socket, model, guarded, noted, filterable }
     this.watched.set(fd, watched)
     this.byName.set(name, (this.byName.get(name) ?? new Set()).add(watched))
     this.lock(watched)
     this.note(watched)
     this.hangups.add(fd, socket.address.type === 'tcp' ? model.backlog : undefined)
+  }
+
+  private guardedOf(socket: BoundSocket, { backlog }: NameModel, former: string | undefined): GuardedSocket {
+    const ahead = former === undefined ? undefined : this.ahead?.guardedOf(socket, former)
+    return ahead ?? new GuardedSocket({ fd: socket.fd.fd, address: socket.address, backlog }, former)
   }
 
   closing(socket: BoundSocket): void {
@@ -198,7 +208,18 @@ export class Guard implements SocketsObserver {
     return this.byName.get(name) ?? NONE
   }
 
+  /** While another broker may be taking the sockets over: what it does to them is no holder's doing. */
+  pause(): void {
+    this.paused = true
+  }
+
+  /** What was bent meanwhile is found within a second. */
+  resume(): void {
+    this.paused = false
+  }
+
   private inspect(watched: Watched, how: 'told' | 'silent'): void {
+    if (this.paused) return
     try {
       this.followNonBlocking(watched)
       if (watched.guarded.reopen()) this.report(watched, ['shutdown'])

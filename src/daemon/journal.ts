@@ -164,7 +164,8 @@ export class Journal {
     if (this.lines.takes(`uid ${uid}`, Date.now())) this.log.warn({ pid, uid, ...details }, message)
   }
 
-  private save(): void {
+  /** What happened outside of a step, and was not written yet. */
+  save(): void {
     this.saving = undefined
     this.state.append(this.unsaved)
     this.unsaved = []

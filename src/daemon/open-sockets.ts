@@ -2,14 +2,17 @@
 
 import type { Address } from '../protocol/address.ts'
 import { AddressInUse, adoptSocket, type BoundSocket, openSocket, unboundSocket } from '../sys/index.ts'
-import { adoptKept, anchorKey, socketKey } from './adopt-kept.ts'
+import { adoptKept } from './adopt-kept.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
+import { anchorKey, socketKey } from './socket-keys.ts'
+import type { SocketsAhead } from './sockets-ahead.ts'
 import type { SocketInventory } from './state/socket-inventory.ts'
 
 interface Sources {
   kept: KeptDescriptors
+  ahead?: SocketsAhead | undefined
   inventory: SocketInventory | undefined
   /** The name was: an unbound socket may keep the place of one that cannot be bound. */
   servedBefore: boolean
@@ -32,7 +35,8 @@ export function openSockets(model: NameModel, sources: Sources): OpenedSockets {
       if (found !== undefined) opened.taken.push(found)
       const socket = found ?? bindOrStand(model, address, servedBefore || inventory?.had(name, address) === true)
       opened.sockets.push(socket)
-      keep(kept, socketKey(name, index), socket)
+      if (found === undefined) keep(kept, socketKey(name, index), socket)
+      else keepOn(kept, socketKey(name, index), found)
     }
   } catch (error) {
     for (const [index, socket] of opened.sockets.entries()) {
@@ -45,9 +49,9 @@ export function openSockets(model: NameModel, sources: Sources): OpenedSockets {
 }
 
 /** From a keeper or service manager, else from a worker that has it still. */
-function take(model: NameModel, index: number, address: Address, { kept, inventory }: Sources) {
+function take(model: NameModel, index: number, address: Address, { kept, inventory, ahead }: Sources) {
   return (
-    adoptKept(kept, model, index, address) ??
+    adoptKept(kept, model, index, address, ahead) ??
     inventory?.recover(model.core.name, address.type, ({ fd }) =>
       adoptSocket(fd, address, optionsFor(model, address), model.backlog),
     )
@@ -69,6 +73,11 @@ export function keep(kept: KeptDescriptors, key: string, { fd, anchor, unbound }
   store.put(key, [fd.fd])
   if (anchor !== undefined) store.put(anchorKey(key), [anchor.fd])
   else store.delete(anchorKey(key))
+}
+
+function keepOn(kept: KeptDescriptors, key: string, { fd, anchor }: BoundSocket): void {
+  kept.keepOn(key, fd)
+  kept.keepOn(anchorKey(key), anchor)
 }
 
 export function unkeep({ store }: KeptDescriptors, key: string): void {

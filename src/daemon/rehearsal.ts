@@ -80,7 +80,13 @@ class Stage {
   private last = 0
 
   constructor(config: Config) {
-    const kept = new KeptDescriptors({ keeps: true, put: () => {}, delete: () => {}, take: () => new Map() })
+    const kept = new KeptDescriptors({
+      keeps: true,
+      put: () => {},
+      retain: () => {},
+      delete: () => {},
+      take: () => new Map(),
+    })
     const alone = { ...config, names: new Map([[NAME.core.name, NAME]]) }
     this.sockets = new Sockets(kept)
     this.sockets.open(alone.names.values())

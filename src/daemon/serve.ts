@@ -28,7 +28,8 @@ import { onFirstStandby, rehearse } from './rehearsal.ts'
 import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts'
 import type { Signals, StopSignal } from './signals.ts'
 import { Sockets } from './sockets.ts'
-import { readState } from './state/read-state.ts'
+import { SocketsAhead } from './sockets-ahead.ts'
+import { readState, type StateReading } from './state/read-state.ts'
 import { drainingNames } from './state/removed-names.ts'
 import { SocketInventory } from './state/socket-inventory.ts'
 import { makeStateDirectory } from './state/state-directory.ts'
@@ -43,6 +44,7 @@ export async function serve(
   log: Log,
   direct: Signals,
   keeping?: Keeping,
+  reading?: StateReading,
 ): Promise<number> {
   const early: StopSignal[] = []
   const stop: Stop = { act: (signal) => void early.push(signal), stopping: false }
@@ -63,6 +65,7 @@ export async function serve(
     undo.push(() => manager.close())
     const store = new SystemdStore(keeping?.keeper ?? NO_STORE, manager.notices, takePassedFds(process.env))
     undo.push(() => store.close())
+    const ahead = givesWay() ? new SocketsAhead(config, keeping!.keeper) : undefined
     if (givesWay()) await keeping!.prepared()
     const kept = new KeptDescriptors(store)
     undo.push(() => kept.close())
@@ -70,17 +73,17 @@ export async function serve(
     undo.push(() => releaseControlPath(config.broker.control, path))
     const stateMade = makeStateDirectory(config.broker.stateDir, log)
     undo.push(() => removeDirectories(stateMade))
-    const folded = readState(kept, log)
+    const { folded, written } = readState(kept, log, reading)
     const notifiers = { owner: config.broker.user?.uid, kept: keptNotifyNames(kept) }
     prepareNotifyDirectory(notifyDirectory(config), notifiers)
     undo.push(() => releaseNotifyDirectory(notifyDirectory(config)))
     const inventory = new SocketInventory(inventoryPath(config), log)
-    const sockets = new Sockets(kept, inventory)
+    const sockets = new Sockets(kept, inventory, ahead)
     // The new broker of an upgrade may fail: the one before goes on.
     const models = [...config.names.values(), ...drainingNames(folded, config.names, kept)]
     sockets.open(models, (name) => !givesWay() && folded.values.has(`name/${name}`))
     undo.push(() => sockets.closeAll())
-    const broker = new Broker(config, sockets, log, { kept, folded })
+    const broker = new Broker(config, sockets, log, { kept, folded, written, ahead })
     undo.push(() => broker.close())
     broker.onStandby = onFirstStandby(() => rehearse(config), log)
     broker.counters.restarts = keeping?.keeper.hello.deaths ?? 0

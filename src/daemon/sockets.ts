@@ -3,11 +3,12 @@
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
 import { type BoundSocket, endListener, inodeOf, setNonBlocking, socketFigures } from '../sys/index.ts'
-import { socketKey } from './adopt-kept.ts'
 import type { NameModel } from './config/model.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import { keep, openSockets, unkeep } from './open-sockets.ts'
 import type { Lent } from './outbox.ts'
+import { socketKey } from './socket-keys.ts'
+import type { SocketsAhead } from './sockets-ahead.ts'
 import type { SocketInventory } from './state/socket-inventory.ts'
 
 interface Owned {
@@ -39,12 +40,14 @@ export class Sockets {
   private readonly names = new Map<string, Owned>()
   private readonly kept: KeptDescriptors
   private readonly inventory: SocketInventory | undefined
+  private readonly ahead: SocketsAhead | undefined
   /** That were not bound by this broker. */
   private readonly taken = new WeakSet<BoundSocket>()
 
-  constructor(kept = new KeptDescriptors(), inventory?: SocketInventory) {
+  constructor(kept = new KeptDescriptors(), inventory?: SocketInventory, ahead?: SocketsAhead) {
     this.kept = kept
     this.inventory = inventory
+    this.ahead = ahead
   }
 
   /** Tells of those that there are, and of what changes from now on. */
@@ -79,8 +82,8 @@ export class Sockets {
   }
 
   private openName(model: NameModel, servedBefore: boolean): Owned {
-    const { kept, inventory } = this
-    const opened = openSockets(model, { kept, inventory, servedBefore })
+    const { kept, inventory, ahead } = this
+    const opened = openSockets(model, { kept, inventory, ahead, servedBefore })
     for (const socket of opened.taken) this.taken.add(socket)
     return ownedOf(model, opened.sockets)
   }

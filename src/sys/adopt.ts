@@ -7,14 +7,13 @@ import { anchorBeside } from './anchor.ts'
 import type { BoundSocket } from './listen.ts'
 import type { OwnedFd } from './owned-fd.ts'
 import { identifySocket } from './socket-identity.ts'
-import { setInt } from './sockopt.ts'
+import { setInt, socketCookie } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 import * as unixPath from './unix-path.ts'
 
 /**
- * Takes `fd` for the socket of `address`, or leaves it alone and returns undefined when it is another. It listens again: a holder may
- * have shut it while nobody looked, and clients take the last caller of listen() on a Unix listener for the server. `anchor`: what
- * was kept beside it; where nothing was, a TCP socket gets one.
+ * Takes `fd` for the socket of `address`, or leaves it alone and returns undefined when it is another. It listens again, see takeUp().
+ * `anchor`: what was kept beside it; where nothing was, a TCP socket gets one.
  */
 export function adoptSocket(
   fd: OwnedFd,
@@ -23,28 +22,49 @@ export function adoptSocket(
   backlog: number,
   anchor?: OwnedFd,
 ): BoundSocket | undefined {
-  const { type, cookie } = identifySocket(fd.fd)
-  const bound = type === address.type ? boundAddress(fd, address) : undefined
+  const bound = matchingAddress(fd, address)
   if (bound === undefined) return undefined
-  const datagrams = type === 'udp' || type === 'unix-dgram'
-  // Without it, a listener that was shut cannot listen beside its anchor.
-  if (anchor !== undefined && type === 'tcp') setInt(fd.fd, constants.SOL_SOCKET, constants.SO_REUSEPORT, 1)
-  if (!datagrams) check(addon.listen(fd.fd, backlog), 'listen')
-  const path = 'path' in address && !unixPath.isAbstract(address.path) ? address.path : undefined
-  const stats = path === undefined ? undefined : unixPath.lstat(path)
+  listenAgain(fd, bound, backlog, anchor)
   const inet = bound.type === 'tcp' || bound.type === 'udp' ? bound : undefined
   const ownAnchor =
     anchor ?? (inet && anchorBeside(fd, inet, { ...options, bindIpv6Only: options.bindIpv6Only ?? 'both' }))
+  return adoptedAs(fd, bound, ownAnchor)
+}
+
+/** As adoptSocket(), where there is an anchor if one is needed; but it is as yet another's, so nothing is done to it before takeUp(). */
+export function foreseeSocket(fd: OwnedFd, address: Address, anchor: OwnedFd | undefined): BoundSocket | undefined {
+  const bound = matchingAddress(fd, address)
+  return bound && adoptedAs(fd, bound, anchor)
+}
+
+/** A holder may have shut it while nobody looked, and clients take the last caller of listen() on a Unix listener for the server. */
+export function takeUp({ fd, address, anchor }: BoundSocket, backlog: number): void {
+  listenAgain(fd, address, backlog, anchor)
+}
+
+function listenAgain(fd: OwnedFd, { type }: Address, backlog: number, anchor: OwnedFd | undefined): void {
+  // Without it, a listener that was shut cannot listen beside its anchor.
+  if (anchor !== undefined && type === 'tcp') setInt(fd.fd, constants.SOL_SOCKET, constants.SO_REUSEPORT, 1)
+  if (type !== 'udp' && type !== 'unix-dgram') check(addon.listen(fd.fd, backlog), 'listen')
+}
+
+function matchingAddress(fd: OwnedFd, address: Address): Address | undefined {
+  return identifySocket(fd.fd).type === address.type ? boundAddress(fd, address) : undefined
+}
+
+function adoptedAs(fd: OwnedFd, bound: Address, anchor: OwnedFd | undefined): BoundSocket {
+  const path = 'path' in bound && !unixPath.isAbstract(bound.path) ? bound.path : undefined
+  const stats = path === undefined ? undefined : unixPath.lstat(path)
   return {
     fd,
-    anchor: ownAnchor,
+    anchor,
     address: bound,
-    cookie,
+    cookie: socketCookie(fd.fd),
     close: () => {
       if (fd.closed) return
       if (path !== undefined && stats?.isSocket()) unixPath.removePath(path, stats)
       fd.close()
-      ownAnchor?.close()
+      anchor?.close()
     },
   }
 }

@@ -6,10 +6,18 @@ export interface DescriptorStore {
   readonly keeps: boolean
   /** Keeps copies of `fds` instead of whatever is under `key`. */
   put(key: string, fds: readonly number[]): void
+  /** As put(), of what take() gave under that very key. */
+  retain(key: string, fds: readonly number[]): void
   delete(key: string): void
   /** Everything that is kept, as copies of the caller's own. */
   take(): Map<string, OwnedFd[]>
 }
 
 /** Without a keeper nothing outlives the broker. */
-export const NO_STORE: DescriptorStore = { keeps: false, put: () => {}, delete: () => {}, take: () => new Map() }
+export const NO_STORE: DescriptorStore = {
+  keeps: false,
+  put: () => {},
+  retain: () => {},
+  delete: () => {},
+  take: () => new Map(),
+}

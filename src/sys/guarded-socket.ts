@@ -37,6 +37,12 @@ export class GuardedSocket {
     for (const what of NEVER) this.snapshot.expect(what, 0)
   }
 
+  /** One that was made while the socket was another broker's, which has this to say of it: it listens again since. */
+  takeOver(expected: string): void {
+    this.snapshot.refresh()
+    this.snapshot.restore(expected)
+  }
+
   /** Other than before when `expected` is. */
   get revision(): number {
     return this.snapshot.revision

@@ -1,5 +1,5 @@
 export { AddressInUse } from './address-in-use.ts'
-export { adoptSocket } from './adopt.ts'
+export { adoptSocket, foreseeSocket, takeUp } from './adopt.ts'
 export { Channel, type ChannelHandlers, type MessageInfo } from './channel.ts'
 export { ControlListener } from './control-listener.ts'
 export {

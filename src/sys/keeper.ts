@@ -45,6 +45,8 @@ export class Keeper implements DescriptorStore {
   readonly hello: KeeperHello
   readonly pid: number
   readonly #link: KeeperLink
+  /** What the keeper has, before anybody has taken it. */
+  #ahead: Map<string, OwnedFd[]> | undefined
   /** What a candidate wants kept: nothing that it does has an effect before it is the broker. */
   #held: { op: string; key: string; fds: OwnedFd[] }[] | undefined
 
@@ -81,22 +83,56 @@ export class Keeper implements DescriptorStore {
     else this.#link.send('P', key, fds)
   }
 
+  /** The keeper has it. */
+  retain(): void {}
+
   delete(key: string): void {
     if (this.#held) this.#held.push({ op: 'D', key, fds: [] })
     else this.#link.send('D', key)
   }
 
   take(): Map<string, OwnedFd[]> {
+    const kept = this.#ahead ?? this.#ask()
+    this.#ahead = undefined
+    return kept
+  }
+
+  /**
+   * As take() will give it, for who has to look before; it stays the keeper's. To a candidate, whose keeper tells it of what changes
+   * until it may take over, this is how it was when the candidate asked first.
+   */
+  ahead(key: string): readonly OwnedFd[] {
+    this.#ahead ??= this.#ask()
+    return this.#ahead.get(key) ?? []
+  }
+
+  #ask(): Map<string, OwnedFd[]> {
     const kept = new Map<string, OwnedFd[]>()
     this.#link.send('G')
     for (;;) {
-      const { op, bytes, fds, fdsLost } = this.#link.answer('KE')
-      if (op === 'E') return kept
-      kept.set(bytes.toString(), fds)
-      if (!fdsLost) continue
-      for (const fd of [...kept.values()].flat()) fd.close()
+      const packet = this.#link.answer('KgE')
+      if (packet.op === 'E') return kept
+      change(kept, packet)
+      if (!packet.fdsLost) continue
+      closeKept(kept)
       throw new Error('the keeper keeps more descriptors than this process may have open: raise RLIMIT_NOFILE')
     }
+  }
+
+  /** A candidate hears of what was put and deleted since it asked; where it did not hear of everything, it has to ask again. */
+  #follow(packet: KeeperPacket): boolean {
+    const { op, bytes, fdsLost } = packet
+    if (op === 't' && this.#ahead && bytes[0] !== 1) this.#forgetAhead()
+    if (op !== 'K' && op !== 'g') return false
+    if (this.#ahead) change(this.#ahead, packet)
+    else for (const fd of packet.fds) fd.close()
+    if (fdsLost) this.#forgetAhead()
+    return true
+  }
+
+  #forgetAhead(): void {
+    if (this.#ahead) closeKept(this.#ahead)
+    this.#ahead = undefined
   }
 
   /** The keeper takes the POSIX lock of the file that is kept under `key`. `errno` 0: it has it; else `holder`, if known. */
@@ -162,7 +198,7 @@ export class Keeper implements DescriptorStore {
   listen(onEvent: (event: KeeperEvent) => void): void {
     this.#link.listen(
       (packet) => {
-        const event = eventOf(packet)
+        const event = this.#follow(packet) ? undefined : eventOf(packet)
         if (event) onEvent(event)
       },
       () => onEvent({ type: 'lost' }),
@@ -177,6 +213,18 @@ export class Keeper implements DescriptorStore {
   unref(): void {
     this.#link.unref()
   }
+}
+
+function change(kept: Map<string, OwnedFd[]>, { op, bytes, fds }: KeeperPacket): void {
+  const key = bytes.toString()
+  // What waits in a notify socket may take its time to be let go of.
+  for (const fd of kept.get(key) ?? []) fd.closeLater()
+  if (op === 'K') kept.set(key, fds)
+  else kept.delete(key)
+}
+
+function closeKept(kept: ReadonlyMap<string, OwnedFd[]>): void {
+  for (const fd of [...kept.values()].flat()) fd.close()
 }
 
 /** An end of a socketpair that the parent made: the variable may have come from anywhere. */

@@ -9,11 +9,12 @@ export function createMemoryFile(name: string): OwnedFd {
   return new OwnedFd(check(addon.memoryFile(name), 'memfd_create'))
 }
 
-export function readWhole({ fd }: OwnedFd): Buffer {
-  const bytes = Buffer.allocUnsafe(fstatSync(fd).size)
+/** From `from` on, at most `most` bytes. */
+export function readWhole({ fd }: OwnedFd, from = 0, most = Number.POSITIVE_INFINITY): Buffer {
+  const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(fstatSync(fd).size - from, most)))
   let length = 0
   while (length < bytes.length) {
-    const read = readSync(fd, bytes, length, bytes.length - length, length)
+    const read = readSync(fd, bytes, length, bytes.length - length, from + length)
     if (read === 0) break
     length += read
   }

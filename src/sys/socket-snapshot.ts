@@ -17,6 +17,9 @@ interface Plan {
   readonly at: readonly number[]
   readonly rows: Int32Array
   readonly length: number
+  /** Of those, what SET_BY_LISTEN has: where each one's bytes begin, and their table. */
+  readonly byListen: readonly { at: number; size: number }[]
+  readonly listenRows: Int32Array
   /** Tells this table from another version's. */
   readonly digest: string
 }
@@ -42,8 +45,13 @@ function planFor(address: Address): Plan {
     length += size
   }
   const rows = Int32Array.from(options.flatMap(({ level, name, size }) => [level, name, size]))
+  const ofListen = options.flatMap((option, index) =>
+    SET_BY_LISTEN.has(option.label) ? [{ option, at: at[index]! }] : [],
+  )
+  const byListen = ofListen.map(({ option: { size }, at }) => ({ at, size }))
+  const listenRows = Int32Array.from(ofListen.flatMap(({ option: { level, name, size } }) => [level, name, size]))
   const digest = crc32(new Uint8Array(rows.buffer)).toString(16)
-  const plan = { options, at, rows, length, digest }
+  const plan = { options, at, rows, length, byListen, listenRows, digest }
   plans.set(key, plan)
   return plan
 }
@@ -64,6 +72,18 @@ export class SocketSnapshot {
     this.expected = new Uint8Array(this.plan.length)
     this.found = new Uint8Array(this.plan.length)
     check(addon.audit(fd, this.plan.rows, this.expected, this.expected), 'getsockopt')
+  }
+
+  /** What listen() sets is to be as it is now. */
+  refresh(): void {
+    const { byListen, listenRows } = this.plan
+    const now = new Uint8Array(byListen.reduce((sum, { size }) => sum + size, 0))
+    if (now.length > 0) check(addon.audit(this.fd, listenRows, now, now), 'getsockopt')
+    let from = 0
+    for (const { at, size } of byListen) {
+      this.expected.set(now.subarray(from, from + size), at)
+      from += size
+    }
   }
 
   /** For restore(). */

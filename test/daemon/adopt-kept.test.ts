@@ -1,10 +1,11 @@
 // Which kept descriptor becomes a name's socket: the one whose address, type and name are those of the configuration.
 
 import { describe, expect, it } from 'vitest'
-import { adoptKept, anchorKey, socketKey } from '../../src/daemon/adopt-kept.ts'
+import { adoptKept } from '../../src/daemon/adopt-kept.ts'
 import type { NameModel } from '../../src/daemon/config/model.ts'
 import { optionsFor } from '../../src/daemon/config/options-for.ts'
 import { KeptDescriptors } from '../../src/daemon/kept-descriptors.ts'
+import { anchorKey, socketKey } from '../../src/daemon/socket-keys.ts'
 import { type BoundSocket, openSocket, openSuccessor } from '../../src/sys/index.ts'
 import { config } from '../support/config-texts.ts'
 import { temporaryDirectory } from '../support/daemon.ts'

@@ -57,6 +57,21 @@ describe('what a store gave back', () => {
     expect([...store.kept.keys()]).toEqual(['web#0', 'api#0'])
   })
 
+  it('is kept on without being handed over again, under the key that it came from and no other', () => {
+    using store = storeOf('web#0', 'api#0', 'old#0')
+    const kept = new KeptDescriptors(store)
+    const [[web], [api], [old]] = [kept.claim('web#0'), kept.claim('api#0'), kept.claim('old#0')] as const
+    store.puts = 0
+    kept.keepOn('web#0', web)
+    kept.keepOn('none', undefined)
+    expect(store.puts).toBe(0)
+    kept.keepOn('web#1', api)
+    kept.keepOn('old#0', undefined)
+    expect(store.puts).toBe(1)
+    expect([...store.kept.keys()]).toEqual(['web#0', 'api#0', 'web#1'])
+    for (const fd of [web, api, old]) fd!.close()
+  })
+
   it('is nothing without a store', () => {
     const kept = new KeptDescriptors()
     expect([kept.keys(), kept.claim('web#0'), kept.dropRest()]).toEqual([[], [], []])

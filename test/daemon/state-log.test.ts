@@ -1,8 +1,9 @@
+import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, it } from 'vitest'
 import { createFold, type Folded } from '../../src/core/fold.ts'
 import { KeptDescriptors } from '../../src/daemon/kept-descriptors.ts'
-import { readState } from '../../src/daemon/state/read-state.ts'
+import { readState, StateReading } from '../../src/daemon/state/read-state.ts'
 import { STATE_KEY, StateLog } from '../../src/daemon/state/state-log.ts'
 import { readWhole, writeAt } from '../../src/sys/index.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -15,7 +16,7 @@ const SILENT = pino({ level: 'silent' })
 function read(store: MemoryStore): Folded {
   const kept = new KeptDescriptors(store)
   try {
-    return readState(kept, SILENT)
+    return readState(kept, SILENT).folded
   } finally {
     kept.close()
   }
@@ -94,4 +95,60 @@ it('is begun anew by the next broker, so that the file of the one before stays a
   expect([...read(store).values.keys()]).toEqual(['lease/3', 'lease/4'])
   first.close()
   second.close()
+})
+
+const key = fc.constantFrom('lease/1', 'lease/2', 'name/web', 'history/1', 'config')
+const act = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ key, value: fc.option(fc.record({ n: fc.nat(), generations: fc.constant([]) })) }),
+  },
+  { weight: 2, arbitrary: fc.constant('look' as const) },
+)
+
+it('read on from time to time while it is written, and written anew, is what it is when it is read at the end', () => {
+  const property = fc.property(
+    fc.array(act, { maxLength: 60, size: 'max' }),
+    fc.constantFrom(0, 1e6),
+    (acts, compactFrom) => {
+      using store = new MemoryStore()
+      const log = new StateLog(store, createFold(), SILENT, { compactFrom })
+      const reading = new StateReading()
+      const look = () => reading.read(store.kept.get(STATE_KEY)![0]!)
+      for (const each of acts) {
+        if (each === 'look') look()
+        else log.append([each])
+      }
+      look()
+      const whole = new StateReading()
+      whole.read(store.kept.get(STATE_KEY)![0]!)
+      expect(reading.folded).toEqual(whole.folded)
+      expect(reading.written).toEqual(whole.written)
+      const next = new StateLog(store, reading.folded, SILENT, reading)
+      expect(read(store)).toEqual(whole.folded)
+      log.close()
+      next.close()
+    },
+  )
+  fc.assert(property, { numRuns: 200 })
+})
+
+it('read while a frame is half written is read on when that is whole', () => {
+  using store = new MemoryStore()
+  const log = new StateLog(store, createFold(), SILENT)
+  log.append([{ key: 'lease/1', value: 'granted' }])
+  const file = store.kept.get(STATE_KEY)![0]!
+  const before = readWhole(file).length
+  log.append([{ key: 'lease/2', value: 'granted' }])
+  const whole = readWhole(file)
+  for (let cut = before; cut < whole.length; cut++) {
+    writeAt(file, Buffer.alloc(whole.length - cut), cut)
+    const reading = new StateReading()
+    expect(reading.read(file)).toBe(whole.length - before)
+    expect([...reading.folded.values.keys()]).toEqual(['lease/1'])
+    writeAt(file, whole.subarray(cut), cut)
+    expect(reading.read(file)).toBe(0)
+    expect([...reading.folded.values.keys()]).toEqual(['lease/1', 'lease/2'])
+  }
+  log.close()
 })

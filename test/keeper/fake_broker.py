@@ -169,6 +169,56 @@ def candidate():
     send(b'D', b'mine')
     os._exit(0)
 
+def follows():
+    keys = [b'k%d' % number for number in range(8)]
+    if role == 2:
+        model, _ = kept()
+        send(b'p', b'/nonexistent/keeper\0' + b'9')
+        # More changes than its socket has room for, if it does not read: then it is told that it has to ask again.
+        late = os.environ['SCENARIO'] == 'follows_too_late'
+        time.sleep(2 if late else 0)
+        changes = 0
+        while True:
+            op, body, fds = receive()
+            for fd in fds:
+                os.close(fd)
+            if op == b'K':
+                model[body] = len(fds)
+            elif op == b'g':
+                del model[body]
+            elif op == b't':
+                break
+            changes += 1
+        now, _ = kept()
+        assert changes > 50 and body == (b'\0' if late else b'\1'), (changes, body)
+        assert late or model == now, (model, now)
+        send(b'r')
+        while receive()[0] != b'c':
+            pass
+        finish(6)
+    send(b'S')
+    numbers = random.Random(5)
+    for key in keys:
+        send(b'P', key, [null])
+    send(b'U')
+    while receive()[0] != b'p':
+        pass
+    for _ in range(2000):
+        key = numbers.choice(keys)
+        if numbers.randrange(3):
+            send(b'P', key, [null] * numbers.randrange(1, 4))
+        else:
+            send(b'D', key)
+        time.sleep(0.0005)
+    send(b'z')
+    op = b''
+    while op != b'c':
+        op, why, _ = receive()
+        assert op != b'f', why
+    os._exit(0)
+
+follows_too_late = follows
+
 def passed():
     found, _ = kept()
     assert found == {b'.listen/0/web': 1, b'.listen/1/': 1}, found

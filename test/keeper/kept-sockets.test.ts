@@ -1,7 +1,18 @@
 import { expect, it } from 'vitest'
 import { KeptDescriptors } from '../../src/daemon/kept-descriptors.ts'
 import { parseAddress } from '../../src/protocol/address.ts'
-import { adoptSocket, type DescriptorStore, OwnedFd, openSocket } from '../../src/sys/index.ts'
+import { addon, constants } from '../../src/sys/addon.ts'
+import {
+  adoptSocket,
+  type BoundSocket,
+  type DescriptorStore,
+  foreseeSocket,
+  GuardedSocket,
+  OwnedFd,
+  openSocket,
+  takeUp,
+} from '../../src/sys/index.ts'
+import { getInt, setInt } from '../../src/sys/sockopt.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { useScratch } from '../support/scratch.ts'
 
@@ -24,6 +35,7 @@ function memoryStore(): DescriptorStore & { keys(): string[]; close(): void } {
         fds.map((fd) => new OwnedFd(fd).dup()),
       )
     },
+    retain: () => {},
     delete: drop,
     take: () => new Map([...kept].map(([key, fds]) => [key, fds.map((fd) => fd.dup())])),
     keys: () => [...kept.keys()],
@@ -44,6 +56,34 @@ it.each(['tcp://127.0.0.1:0', 'tcp://[::1]:0', 'udp://127.0.0.1:0', 'unix://@fd-
     socket.close()
   },
 )
+
+const shutDown = (socket: BoundSocket) => addon.shutdown(socket.fd.fd, constants.SHUT_RD)
+const listens = ({ fd }: BoundSocket) => getInt(fd.fd, constants.SOL_SOCKET, constants.SO_ACCEPTCONN) === 1
+
+it('one that is foreseen is looked at and not touched; it listens again when it is taken up', () => {
+  const socket = open('tcp://127.0.0.1:0')
+  shutDown(socket)
+  const foreseen = foreseeSocket(socket.fd.dup(), socket.address, socket.anchor!.dup())!
+  expect(foreseen).toMatchObject({ cookie: socket.cookie, address: socket.address })
+  expect(foreseeSocket(socket.fd, parseAddress('tcp://127.0.0.1:1'), undefined)).toBeUndefined()
+  expect(listens(foreseen)).toBe(false)
+  takeUp(foreseen, 16)
+  expect(listens(foreseen)).toBe(true)
+  foreseen.close()
+  socket.close()
+})
+
+it('one that is looked at ahead is to be as the broker before said, but for what its own listen() has set since', () => {
+  const socket = open('tcp://127.0.0.1:0')
+  const guarded = { fd: socket.fd.fd, address: socket.address, backlog: 16 }
+  const { expected } = new GuardedSocket(guarded)
+  setInt(socket.fd.fd, constants.SOL_SOCKET, constants.SO_KEEPALIVE, 1)
+  const ahead = new GuardedSocket(guarded)
+  takeUp(socket, 7)
+  ahead.takeOver(expected)
+  expect(ahead.inspect()).toEqual({ repaired: ['SO_KEEPALIVE'], left: [] })
+  socket.close()
+})
 
 it.each([
   ['tcp://127.0.0.1:0', 'tcp://127.0.0.1:1'],

@@ -49,6 +49,8 @@ describe('the keeper, under AddressSanitizer and UndefinedBehaviorSanitizer', ()
     ['counts what a broker said before its death, 20,000 packets of it', 'last_words', 3],
     ['outlives brokers that die while they take what it keeps', 'dies_while_it_takes', 0],
     ['gives a candidate no say before it is the broker, and the former one none after', 'candidate', 5],
+    ['tells a candidate of every change since it was given everything', 'follows', 6],
+    ['says so where it could not tell of every change', 'follows_too_late', 6],
   ])('%s', { timeout: 60_000 }, async (_, scenario, status) => {
     const ended = await run(scenario)
     expectSound(ended)

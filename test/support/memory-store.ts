@@ -13,6 +13,8 @@ export class MemoryStore implements DescriptorStore, Disposable {
     this.puts++
   }
 
+  retain(): void {}
+
   delete(key: string): void {
     for (const fd of this.kept.get(key) ?? []) fd.close()
     this.kept.delete(key)

@@ -7,7 +7,9 @@ import { Keeping } from '../../daemon/keeping.ts'
 import { chooseFormat, openLog } from '../../daemon/log.ts'
 import { keepHeapSmall } from '../../daemon/memory.ts'
 import { serve } from '../../daemon/serve.ts'
+import { StateReading } from '../../daemon/state/read-state.ts'
 import { rememberedConfig } from '../../daemon/state/remembered-config.ts'
+import { STATE_KEY } from '../../daemon/state/state-log.ts'
 import { warmUp, warmUpBeside } from '../../daemon/warm-up.ts'
 import type { Keeper } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
@@ -54,7 +56,9 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
   const system = systemConfigEnv(env.variables)
   // Accounts are looked up anew each time; the uid stays that of the start, whatever user the broker becomes.
   const read = () => readConfig(path, { ...systemConfigEnv(env.variables), uid: system.uid })
-  const result = (keeper && rememberedConfig(keeper, system)) ?? read()
+  const reading = new StateReading()
+  if (keeper !== undefined && keeper.hello.role !== 'first') readAhead(keeper, reading)
+  const result = (keeper?.hello.role === 'again' && rememberedConfig(reading.folded, system)) || read()
   if ('faults' in result) {
     const faults = formatFaults(result.faults)
     env.stderr.write(`${faults}\n`)
@@ -68,7 +72,7 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
   try {
     for (const warning of result.warnings) output.log.warn(formatFault(warning))
     const keeping = keeper && new Keeping(keeper, env.signals, output.log)
-    const serving = serve(result.config, read, output.log, env.signals, keeping)
+    const serving = serve(result.config, read, output.log, env.signals, keeping, reading)
     if (keeper?.hello.role === 'again') warmUpBeside()
     return await serving
   } catch (error) {
@@ -78,6 +82,15 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
     return EXIT_SYSTEM
   } finally {
     output.flush()
+  }
+}
+
+/** Once for the configuration and for the rest; the new broker of an upgrade reads only what is added until it may take over. */
+function readAhead(keeper: Keeper, reading: StateReading): void {
+  try {
+    for (const file of keeper.ahead(STATE_KEY).slice(0, 1)) reading.read(file)
+  } catch {
+    // A state that cannot be read is told of when the broker is made.
   }
 }
 

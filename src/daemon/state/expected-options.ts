@@ -14,6 +14,8 @@ export class ExpectedOptions {
   private readonly records: Records
   /** Of the broker before, by cookie; those that are of no use any more are dropped in the end. */
   private readonly former = new Map<string, string>()
+  /** What is noted before settle(), which writes it down at once. */
+  private early: StateRecord[] | undefined = []
 
   constructor(records: Records, values: ReadonlyMap<string, unknown>) {
     this.records = records
@@ -30,16 +32,23 @@ export class ExpectedOptions {
   }
 
   note(cookie: string, text: string): void {
-    this.records.append([{ key: KEY + cookie, value: text }])
+    this.write([{ key: KEY + cookie, value: text }])
   }
 
   drop(cookie: string): void {
-    this.records.append([{ key: KEY + cookie, value: null }])
+    this.write([{ key: KEY + cookie, value: null }])
+  }
+
+  private write(records: readonly StateRecord[]): void {
+    if (this.early) this.early.push(...records)
+    else this.records.append(records)
   }
 
   /** All sockets have taken theirs. */
   settle(): void {
-    this.records.append([...this.former.keys()].map((cookie) => ({ key: KEY + cookie, value: null })))
+    const gone = [...this.former.keys()].map((cookie) => ({ key: KEY + cookie, value: null }))
+    this.records.append([...(this.early ?? []), ...gone])
+    this.early = undefined
     this.former.clear()
   }
 }

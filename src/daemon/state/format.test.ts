@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { StateRecord } from '../../core/state.ts'
-import { decodeState, encodeHeader, encodeRecord, FRAME_HEADER, HEADER_LENGTH, putRecord, sealFrame } from './format.ts'
+import {
+  decodeFrames,
+  decodeHeader,
+  encodeHeader,
+  encodeRecord,
+  FRAME_HEADER,
+  HEADER_LENGTH,
+  putRecord,
+  sealFrame,
+} from './format.ts'
 
 const SEED = 7
 
@@ -17,6 +26,16 @@ const SECOND: StateRecord[] = [
   { key: 'lease/1', value: null },
   { key: 'meta', value: { nextLease: 2, nextGeneration: 5 } },
 ]
+/** As the reader of a state does it. */
+function decodeState(bytes: Buffer): { records: StateRecord[]; torn: number } {
+  const seed = decodeHeader(bytes)
+  const frames = bytes.subarray(HEADER_LENGTH)
+  const { records, length } = decodeFrames(frames, seed)
+  for (const { key, value, bytes } of records)
+    expect(Buffer.from(bytes)).toEqual(Buffer.from(encodeRecord({ key, value })))
+  return { records: records.map(({ key, value }) => ({ key, value })), torn: frames.length - length }
+}
+
 const STATE = Buffer.concat([encodeHeader(SEED), frameOf(...FIRST), frameOf(...SECOND)])
 
 describe('the bytes of the state', () => {

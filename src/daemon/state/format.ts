@@ -29,6 +29,11 @@ export function encodeRecord(record: StateRecord): Uint8Array {
   return encodeOwn(record)
 }
 
+/** A record as a string, one character a byte: what is kept of thousands has no bytes outside V8's heap. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+}
+
 /** Puts a record into a frame, and returns where the next one begins. */
 export function putRecord(frame: Buffer, bytes: Uint8Array, at: number): number {
   frame.writeUInt32LE(bytes.length, at)
@@ -43,14 +48,13 @@ export function sealFrame(frame: Buffer, seed: number): void {
   frame.writeUInt32LE(crc32(payload, seed), 4)
 }
 
-export interface ReadState {
-  records: StateRecord[]
-  /** Bytes of a frame that was not written to its end. */
-  torn: number
+/** A record and what it is written as, which are bytes of the log's. */
+export interface WrittenRecord extends StateRecord {
+  bytes: Uint8Array
 }
 
-/** Throws when it is not a state that this program can read. */
-export function decodeState(bytes: Buffer): ReadState {
+/** The seed of its checksums. Throws when it is not a state that this program can read. */
+export function decodeHeader(bytes: Buffer): number {
   if (bytes.length < HEADER_LENGTH || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw new Error('what was kept as the state of the broker before is not a state: its leases are unknown')
   }
@@ -61,14 +65,24 @@ export function decodeState(bytes: Buffer): ReadState {
         'start the program that wrote it, or stop the service and start it anew without its leases',
     )
   }
-  const seed = bytes.readUInt32LE(12)
-  const records: StateRecord[] = []
-  let at = HEADER_LENGTH
-  for (let frame = frameAt(bytes, at, seed); frame !== undefined; frame = frameAt(bytes, at, seed)) {
-    records.push(...recordsIn(frame))
-    at += FRAME_HEADER + frame.length
+  return bytes.readUInt32LE(12)
+}
+
+export interface ReadFrames {
+  records: WrittenRecord[]
+  /** Of the bytes, those that are whole frames. */
+  length: number
+}
+
+/** Frames to the end, or to the first that was not written to its end. */
+export function decodeFrames(bytes: Buffer, seed: number): ReadFrames {
+  const records: WrittenRecord[] = []
+  let length = 0
+  for (let frame = frameAt(bytes, length, seed); frame !== undefined; frame = frameAt(bytes, length, seed)) {
+    for (const record of recordsIn(frame)) records.push(record)
+    length += FRAME_HEADER + frame.length
   }
-  return { records, torn: bytes.length - at }
+  return { records, length }
 }
 
 /** The payload of the frame there; undefined when there is none, or not the whole of it. */
@@ -81,10 +95,11 @@ function frameAt(bytes: Buffer, at: number, seed: number): Buffer | undefined {
   return crc32(payload, seed) === bytes.readUInt32LE(at + 4) ? payload : undefined
 }
 
-function* recordsIn(frame: Buffer): Generator<StateRecord> {
+function* recordsIn(frame: Buffer): Generator<WrittenRecord> {
   for (let at = 0; at < frame.length; ) {
     const end = at + RECORD_HEADER + frame.readUInt32LE(at)
-    yield decodeRecord(frame.subarray(at + RECORD_HEADER, end))
+    const bytes = frame.subarray(at + RECORD_HEADER, end)
+    yield { ...decodeRecord(bytes), bytes }
     at = end
   }
 }

@@ -8,10 +8,14 @@ import type { Effect, HolderInfo, ProcessKey, Signal } from '../../core/types.ts
 import { KeptDescriptors } from '../kept-descriptors.ts'
 import { processKey } from '../process-bound.ts'
 import type { Processes } from '../processes.ts'
+import type { SocketsAhead } from '../sockets-ahead.ts'
 
 export interface Past {
   kept: KeptDescriptors
   folded: Folded
+  /** As StateLogOptions has it. */
+  written?: Map<string, string>
+  ahead?: SocketsAhead | undefined
 }
 
 export function noPast(): Past {

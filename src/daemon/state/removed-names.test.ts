@@ -25,7 +25,7 @@ const NONE = config().names
 
 function keptUnder(...keys: string[]): KeptDescriptors {
   const take = () => new Map(keys.map((key) => [key, []]))
-  return new KeptDescriptors({ keeps: true, put: () => {}, delete: () => {}, take })
+  return new KeptDescriptors({ keeps: true, put: () => {}, retain: () => {}, delete: () => {}, take })
 }
 
 describe('the records of removed names', () => {

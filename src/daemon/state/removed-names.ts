@@ -3,9 +3,9 @@
 
 import type { Folded } from '../../core/fold.ts'
 import type { StateRecord } from '../../core/state.ts'
-import { socketKey } from '../adopt-kept.ts'
 import type { Config, NameModel } from '../config/model.ts'
 import type { KeptDescriptors } from '../kept-descriptors.ts'
+import { socketKey } from '../socket-keys.ts'
 
 const KEY = 'removed/'
 

@@ -127,7 +127,9 @@ export class SocketInventory {
     try {
       const stat = fstatSync(fd)
       const own = stat.isFile() && (stat.uid === process.geteuid!() || stat.uid === 0) && (stat.mode & 0o022) === 0
-      const { version, boot, netns, sockets } = JSON.parse(own ? readFileSync(fd, 'utf8') : '{}') as Partial<Written>
+      const text = own ? readFileSync(fd, 'utf8') : '{}'
+      const { version, boot, netns, sockets } = JSON.parse(text) as Partial<Written>
+      this.written = text
       const valid = version === 1 && boot === this.scope.boot && netns === this.scope.netns
       return new Map(valid ? Object.entries(sockets ?? {}) : [])
     } catch {

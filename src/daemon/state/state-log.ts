@@ -11,6 +11,7 @@ import {
   encodeRecord,
   FRAME_HEADER,
   HEADER_LENGTH,
+  latin1,
   putRecord,
   RECORD_HEADER,
   sealFrame,
@@ -27,6 +28,8 @@ const CHUNK = 64 * 1024
 
 export interface StateLogOptions {
   compactFrom?: number
+  /** The values of `folded`, encoded: the log's from now on. */
+  written?: Map<string, string>
 }
 
 export class StateLog {
@@ -34,7 +37,7 @@ export class StateLog {
   private readonly log: Log
   private readonly compactFrom: number
   /** Encoded, by key: what the log says when it is read now. A string of Latin-1 for each: a small array would have its bytes outside. */
-  private readonly live = new Map<string, string>()
+  private readonly live: Map<string, string>
   private liveBytes = 0
   private readonly meta: Folded['meta']
   private file: OwnedFd | undefined
@@ -44,13 +47,16 @@ export class StateLog {
   private failed = false
 
   /** Begins with what was restored, in a file of its own: the one before stays as it is until the store has this one. */
-  constructor(store: DescriptorStore, folded: Folded, log: Log, { compactFrom = COMPACT_FROM }: StateLogOptions = {}) {
+  constructor(store: DescriptorStore, folded: Folded, log: Log, options: StateLogOptions = {}) {
+    const { compactFrom = COMPACT_FROM, written } = options
     this.store = store
     this.log = log
     this.compactFrom = compactFrom
     this.meta = { ...folded.meta }
+    this.live = written ?? new Map()
     if (!store.keeps) return
-    for (const [key, value] of folded.values) this.keep(key, encodeRecord({ key, value }))
+    for (const bytes of this.live.values()) this.liveBytes += bytes.length
+    if (written === undefined) for (const [key, value] of folded.values) this.keep(key, encodeRecord({ key, value }))
     this.compact()
   }
 
@@ -153,10 +159,6 @@ export class StateLog {
     this.frame.copy(larger, 0, 0, used)
     this.frame = larger
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }
 
 function frameOf(records: readonly string[]): Buffer {

@@ -28,6 +28,8 @@ export class SystemdStore implements DescriptorStore {
   /** Copies of what is stored, by name and key: removing one key of a name means storing the others again. */
   private readonly stored = new Map<string, Map<string, OwnedFd[]>>()
   private taken: string[] = []
+  /** Keys under which the other store had what take() gave. */
+  private innerHad: ReadonlySet<string> = new Set()
   /** Internal names that the store has from before: what is put under them now takes the place of that. */
   private readonly stale = new Set<string>()
 
@@ -43,6 +45,16 @@ export class SystemdStore implements DescriptorStore {
 
   put(key: string, fds: readonly number[]): void {
     this.inner.put(key, fds)
+    this.copy(key, fds)
+  }
+
+  retain(key: string, fds: readonly number[]): void {
+    if (!this.innerHad.has(key)) return this.put(key, fds)
+    this.inner.retain(key, fds)
+    this.copy(key, fds)
+  }
+
+  private copy(key: string, fds: readonly number[]): void {
     if (!this.notices.active || NOT_STORED.has(key)) return
     const name = storedName(key)
     const keys = this.stored.get(name) ?? new Map<string, OwnedFd[]>()
@@ -66,6 +78,7 @@ export class SystemdStore implements DescriptorStore {
   take(): Map<string, OwnedFd[]> {
     const kept = this.inner.take()
     const passed = this.passed.splice(0)
+    this.innerHad = new Set(kept.keys())
     for (const [key, fds] of [...kept]) {
       const name = PASSED.exec(key)?.[1]
       if (name === undefined) continue
