@@ -81,7 +81,11 @@ describe('policy', () => {
     const condition = fc.record({ kind: fc.constantFrom('user', 'group'), id })
     const peer = fc.record({ uid: id, gid: id, groups: fc.array(id, { maxLength: 3 }) })
     const property = fc.property(fc.array(fc.array(condition, { minLength: 1, maxLength: 3 })), peer, (mix, who) => {
-      const texts = mix.map((rule) => rule.map(({ kind, id: value }) => `${kind}:${value}`).join(' '))
+      const users = (rule: (typeof mix)[number]) =>
+        new Set(rule.filter(({ kind }) => kind === 'user').map(({ id: uid }) => uid))
+      const textOf = (rule: (typeof mix)[number]) => rule.map(({ kind, id: value }) => `${kind}:${value}`).join(' ')
+      for (const rule of mix) if (users(rule).size > 1) expect(faultOf(textOf(rule))).toContain('never hold together')
+      const texts = mix.filter((rule) => users(rule).size < 2).map(textOf)
       let expected = false
       for (const rule of mix) {
         let all = true
@@ -105,6 +109,27 @@ describe('policy', () => {
 })
 
 describe('the text of a rule', () => {
+  it.each([
+    ['user:root user:nobody', 'user:0 and user:65534'],
+    ['exe:/bin/a user:app exe:/bin/b', 'exe:/bin/a and exe:/bin/b'],
+    ['unit:a.service unit:b.service', 'unit:a.service and unit:b.service'],
+    ['cgroup:/a cgroup:/a/b cgroup:/a/c', 'cgroup:/a/b and cgroup:/a/c'],
+    ['cgroup:/a cgroup:/ab', 'cgroup:/a and cgroup:/ab'],
+  ])('%s can never hold, and is refused', (text, both) => {
+    expect(faultOf(text)).toBe(`${both} never hold together, so the rule allows nobody: make two rules of them`)
+  })
+
+  it.each([
+    'user:root user:0',
+    'group:1 group:2',
+    'exe:/a exe:/a',
+    'cgroup:/a/b cgroup:/a',
+    'cgroup:/ cgroup:/a',
+    'token:a token:b',
+  ])('%s may hold', (text) => {
+    expect(parseRule(text, ACCOUNTS)).toHaveLength(2)
+  })
+
   it('may name users and groups by number, also the overflow uid', () => {
     expect(rules('user:65534 group:65534')).toEqual([
       [

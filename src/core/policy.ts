@@ -30,7 +30,7 @@ function holds(condition: Condition, peer: Peer): boolean {
 }
 
 /** On the boundaries of path components: /a/b is within /a, /ab is not. */
-function isWithin(path: string, prefix: string): boolean {
+export function isWithin(path: string, prefix: string): boolean {
   const base = prefix.replace(/\/+$/, '')
   return path === base || path.startsWith(`${base}/`)
 }

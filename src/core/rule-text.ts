@@ -1,6 +1,7 @@
 // The text of a rule, as it stands in the config: "user:app exe:/usr/bin/node".
 
 import { levenshtein } from '../protocol/levenshtein.ts'
+import { isWithin } from './policy.ts'
 import type { Condition, Rule } from './types.ts'
 
 export interface Accounts {
@@ -62,7 +63,34 @@ export function parseRule(text: string, accounts: Accounts): Rule | Fault {
     if ('fault' in parsed) return parsed
     rule.push(parsed)
   }
-  return rule
+  const never = contradiction(rule)
+  if (never === undefined) return rule
+  const both = never.map((condition) => formatCondition(condition)).join(' and ')
+  return { fault: `${both} never hold together, so the rule allows nobody: make two rules of them` }
+}
+
+/** Whether a peer that one of two conditions holds for, both of this kind, can be one that the other holds for. */
+const TOGETHER: { readonly [Kind in Condition['kind']]?: (a: string, b: string) => boolean } = {
+  user: (a, b) => a === b,
+  exe: (a, b) => a === b,
+  unit: (a, b) => a === b,
+  cgroup: (a, b) => isWithin(a, b) || isWithin(b, a),
+}
+
+function contradiction(rule: Rule): [Condition, Condition] | undefined {
+  for (const [index, condition] of rule.entries()) {
+    const together = TOGETHER[condition.kind]
+    if (together === undefined) continue
+    const earlier = rule.slice(0, index).filter(({ kind }) => kind === condition.kind)
+    const other = earlier.find((each) => !together(textOf(each), textOf(condition)))
+    if (other !== undefined) return [other, condition]
+  }
+  return undefined
+}
+
+/** What stands behind the colon. */
+function textOf(condition: Condition): string {
+  return formatCondition(condition).replace(/^[a-z]+:/, '')
 }
 
 function parseCondition(word: string, accounts: Accounts): Condition | Fault {

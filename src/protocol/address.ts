@@ -145,6 +145,13 @@ export function isLoopback({ host }: InetAddress): boolean {
   return host.startsWith('127.') || host === '::1'
 }
 
+/** IPv6 of link-local scope, multicast too, without the interface that the kernel asks for (net/ipv6/af_inet6.c, __inet6_bind). */
+export function needsZone(address: Address): boolean {
+  if (!('family' in address) || address.family !== 6 || address.zone !== undefined) return false
+  const [first = 0] = parseIpv6(address.host) ?? []
+  return (first & 0xffc0) === 0xfe80 || (first & 0xff0f) === 0xff01 || (first & 0xff0f) === 0xff02
+}
+
 /** Port 0 means that the kernel picks one. Throws an Error that says what is wrong and how it should look. */
 export function parseAddress(text: string): Address {
   const [, type, rest = ''] = /^([a-z-]+):\/\/(.*)$/s.exec(text) ?? []

@@ -111,10 +111,21 @@ function configKey(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
+/** net.ipv4.tcp_available_congestion_control. Undefined where nobody says. */
+export function availableCongestionControls(): string[] | undefined {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8').trim().split(/\s+/)
+  } catch {
+    return undefined
+  }
+}
+
 /** A refused option; the error names it as the config does. */
 function withOption(key: string, error: unknown): unknown {
   if (!(error instanceof SystemError)) return error
-  return new SystemError(error.errno, error.syscall, `option ${configKey(key)}: ${error.message}`)
+  const there = key === 'tcpCongestion' ? availableCongestionControls() : undefined
+  const choice = there === undefined ? '' : `; this kernel has ${there.join(', ')}`
+  return new SystemError(error.errno, error.syscall, `option ${configKey(key)}: ${error.message}${choice}`)
 }
 
 export function requireApplicable(options: SocketOptions, address: Address): void {

@@ -25,7 +25,8 @@ export function addCheck(program: Command, env: Env): Command {
 }
 
 const HELP = `
-Nothing is bound and nothing is changed. Every fault is told at once, as FILE:LINE:COLUMN: KEY: what is wrong and what to do.
+Nothing is bound and nothing is changed. Every fault is told at once, as FILE:LINE:COLUMN: KEY: what is wrong and what to do;
+of the file itself, as FILE: the file is …
 
 Examples:
   fd-broker check

@@ -1,4 +1,4 @@
-import { type Address, parseAddress } from '../../protocol/address.ts'
+import { type Address, formatAddress, needsZone, parseAddress } from '../../protocol/address.ts'
 import { buildOptions, checkApplies } from './build-options.ts'
 import { buildRules } from './build-rules.ts'
 import type { PlacedClaim } from './check-overlaps.ts'
@@ -27,6 +27,13 @@ export function buildName(name: string, table: Table, env: ConfigEnv, report: Re
     report.fault(path, 'has no listen; add one, such as listen = "tcp://127.0.0.1:8080"')
   const listed = readAddresses(values.listen ?? [], Array.isArray(table.listen), [...path, 'listen'], report)
   const addresses = listed.map(({ address }) => address)
+  for (const { address, path: at } of listed) {
+    if (needsZone(address) && values.bind_to_device === undefined)
+      report.fault(
+        at,
+        `${quote(formatAddress(address))} is link-local and may be on any interface; ${withZone(address)}`,
+      )
+  }
   checkApplies(table, addresses, path, report)
   checkCounts(values, path, report)
   if (!Object.hasOwn(table, 'allow')) report.warn(path, 'has no allow, so nobody may have it; add allow = ["user:…"]')
@@ -103,4 +110,9 @@ function checkCounts(
       [...path, 'quorum'],
       `${quorum} is more than max_holders (${max_holders}), so no generation could become current; lower it`,
     )
+}
+
+function withZone(address: Address): string {
+  const zoned = formatAddress({ ...address, zone: 'eth0' } as Address)
+  return `write its interface too, such as ${quote(zoned)}`
 }

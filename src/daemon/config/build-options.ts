@@ -32,6 +32,11 @@ export function typesFor(key: string): SocketType[] {
   return SOCKET_TYPES.filter((type) => socketOptionApplies(camelCase(key) as SocketOptionKey | 'backlog', type))
 }
 
+/** Of the file that a path is; a name in the abstract namespace is none. */
+const FILE_OPTIONS: readonly string[] = ['socket_user', 'socket_group', 'socket_mode', 'directory_mode']
+
+const isAbstract = (address: Address): boolean => 'path' in address && address.path.startsWith('@')
+
 /** An option must be of use to one of the name's sockets; the others are bound without it. */
 export function checkApplies(table: Table, addresses: readonly Address[], path: KeyPath, report: Report): void {
   const own = [...new Set(addresses.map((address) => address.type))]
@@ -39,7 +44,10 @@ export function checkApplies(table: Table, addresses: readonly Address[], path: 
   for (const key of Object.keys(table)) {
     if (!Object.hasOwn(OPTION_KEYS, key)) continue
     const able = typesFor(key)
-    if (own.some((type) => able.includes(type))) continue
+    const takers = addresses.filter(({ type }) => able.includes(type))
+    if (takers.length > 0 && FILE_OPTIONS.includes(key) && takers.every(isAbstract))
+      report.fault([...path, key], 'an abstract name is no file and cannot take it, only a path can; remove it')
+    if (takers.length > 0) continue
     const whose = own.length === 1 ? `a ${own[0]} socket` : `sockets of the types ${own.join(', ')}`
     report.fault([...path, key], `${whose} cannot take it, only ${able.join(', ')} can; remove it`)
   }
@@ -59,6 +67,8 @@ export function buildOptions(
       .filter((key) => addresses.some(({ type }) => typesFor(key).includes(type)))
       .map((key) => [camelCase(key), values[key as keyof OptionValues]]),
   )
+  const { tcpCongestion } = options
+  if (tcpCongestion !== undefined) checkCongestion(tcpCongestion, [...path, 'tcp_congestion'], env, report)
   const user = resolve('user', values.socket_user, [...path, 'socket_user'], env, report)
   const group = resolve('group', values.socket_group, [...path, 'socket_group'], env, report)
   return {
@@ -66,6 +76,12 @@ export function buildOptions(
     ...(user !== undefined && { socketUser: user }),
     ...(group !== undefined && { socketGroup: group }),
   }
+}
+
+function checkCongestion(name: string, path: KeyPath, env: ConfigEnv, report: Report): void {
+  const { available, loadable } = env.congestionControls?.() ?? {}
+  if (available === undefined || available.includes(name) || loadable?.includes(name)) return
+  report.fault(path, `this kernel has no congestion control "${name}"; write one of ${available.join(', ')}`)
 }
 
 /** Keys whose values become something else in the model. */

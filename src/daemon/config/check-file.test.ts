@@ -46,7 +46,7 @@ describe('check', () => {
     expect(check('')).toEqual({
       ok: true,
       lines: [
-        'broker.toml: warning: has no names, so workers have nothing to ask for; add [sockets.NAME]',
+        'broker.toml: warning: the file has no names, so workers have nothing to ask for; add [sockets.NAME]',
         'broker.toml: ok: 0 names, 0 sockets',
       ],
     })
@@ -62,6 +62,6 @@ describe('check', () => {
   it('says that a file is missing', () => {
     const { ok, lines } = checkFile('/nonexistent/broker.toml', env)
     expect(ok).toBe(false)
-    expect(lines[0]).toMatch(/^\/nonexistent\/broker\.toml: no such file; make one /)
+    expect(lines[0]).toMatch(/^\/nonexistent\/broker\.toml: the file does not exist; make one /)
   })
 })

@@ -25,7 +25,7 @@ function message(claim: PlacedClaim, other: PlacedClaim, report: Report): string
   if (own && mine === theirs) return `"${mine}" is listed twice${report.lineOf(other.path)}; remove one`
   if (own) return `"${mine}" overlaps "${theirs}" of the same name${report.lineOf(other.path)}; remove one`
   const verb = mine === theirs ? `is also an address of ${where}` : `overlaps "${theirs}" of ${where}`
-  return `"${mine}" ${verb}; only one name can own it: ${remedy(claim.address)}`
+  return `"${mine}" ${verb}; only one can own it: ${remedy(claim.address)}`
 }
 
 function remedy(address: Address): string {

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { release } from 'node:os'
 import type { Accounts } from '../../core/rule-text.ts'
+import { availableCongestionControls } from '../../sys/index.ts'
 import { systemAccounts } from '../accounts.ts'
 import type { Tokens } from './build-tokens.ts'
 
@@ -14,8 +16,17 @@ export interface ConfigEnv {
   login?(user: string): { uid: number; gid: number } | undefined
   /** Of the file itself, once they are read: rules may name them. */
   tokens?: Tokens
+  /** Of TCP, where that is known. */
+  congestionControls?: (() => CongestionControls | undefined) | undefined
   /** net.core.somaxconn, where it is known. */
   somaxconn?: number | undefined
+}
+
+export interface CongestionControls {
+  /** net.ipv4.tcp_available_congestion_control. */
+  available: readonly string[]
+  /** In modules, one of which the kernel loads when it is asked for (tcp_ca_find_autoload). */
+  loadable: readonly string[]
 }
 
 export function systemConfigEnv(variables: NodeJS.ProcessEnv = process.env): ConfigEnv {
@@ -23,6 +34,7 @@ export function systemConfigEnv(variables: NodeJS.ProcessEnv = process.env): Con
     uid: process.geteuid?.() ?? 0,
     runtimeDir: variables.XDG_RUNTIME_DIR,
     ...systemLogins(),
+    congestionControls,
     somaxconn: somaxconn(),
   }
 }
@@ -46,5 +58,18 @@ function somaxconn(): number | undefined {
     return Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
   } catch {
     return undefined
+  }
+}
+
+function congestionControls(): CongestionControls | undefined {
+  const available = availableCongestionControls()
+  return available && { available, loadable: loadableCongestionControls(`/lib/modules/${release()}/modules.dep`) }
+}
+
+export function loadableCongestionControls(modules: string): string[] {
+  try {
+    return [...readFileSync(modules, 'utf8').matchAll(/\/tcp_(\w+)\.ko(?:\.\w+)?:/g)].map(([, name]) => name!)
+  } catch {
+    return []
   }
 }

@@ -23,7 +23,7 @@ describe('the config file', () => {
   it('is named, with how to make one, when it is missing', () => {
     expect(readConfigFile(join(directory, 'none'), OTHER)).toEqual({
       fault:
-        'no such file; make one that begins with [sockets.NAME] and listen = "tcp://…" (see docs/configuration.md), or name another with --config',
+        'does not exist; make one that begins with [sockets.NAME] and listen = "tcp://…" (see docs/configuration.md), or name another',
     })
   })
 

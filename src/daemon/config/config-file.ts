@@ -40,7 +40,7 @@ export function readConfigFile(path: string, uid: number): ConfigText | { fault:
 
 function openFault(path: string, error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT')
-    return `no such file; make one that begins with [sockets.NAME] and listen = "tcp://…" (see docs/configuration.md), or name another with --config`
+    return `does not exist; make one that begins with [sockets.NAME] and listen = "tcp://…" (see docs/configuration.md), or name another`
   if (error.code === 'EACCES') return `may not be read by uid ${process.getuid?.()}; chown or chmod ${path}`
   return `cannot be opened (${error.code ?? error.message})`
 }

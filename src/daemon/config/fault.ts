@@ -15,12 +15,13 @@ export interface Fault {
   frame?: string
 }
 
-/** `broker.toml:12:1: sockets.web.backlg: unknown key; did you mean "backlog"?` */
+/** `broker.toml:12:1: sockets.web.backlg: unknown key; did you mean "backlog"?` Of the file itself: `broker.toml: the file is not UTF-8; …` */
 export function formatFault(fault: Fault): string {
   const place = [fault.file, fault.line, fault.column].filter((part) => part !== undefined).join(':')
   const key = fault.key === undefined || fault.key.length === 0 ? '' : `${formatKeyPath(fault.key)}: `
   const severity = fault.severity === undefined ? '' : `${fault.severity}: `
-  const head = printable(`${place}: ${severity}${key}${fault.message}`)
+  const whole = fault.line === undefined && key === '' ? 'the file ' : ''
+  const head = printable(`${place}: ${severity}${key}${whole}${fault.message}`)
   if (fault.frame === undefined) return head
   return [head, ...fault.frame.trimEnd().split('\n').map(printable)].join('\n')
 }

@@ -1,5 +1,6 @@
 // TOML text → checked model. Nothing of the host is touched; the accounts are looked up.
 
+import type { Address } from '../../protocol/address.ts'
 import { nameFault } from '../../protocol/names.ts'
 import { didYouMean } from '../../protocol/suggest.ts'
 import { buildBroker } from './build-broker.ts'
@@ -10,6 +11,7 @@ import type { ConfigEnv } from './config-env.ts'
 import { type ConfigText, readConfigFile } from './config-file.ts'
 import type { Fault } from './fault.ts'
 import { keyLines } from './key-lines.ts'
+import type { KeyPath } from './key-path.ts'
 import { NAMES_MAX } from './limits.ts'
 import type { BrokerModel, Config, NameModel } from './model.ts'
 import { parseToml } from './parse-toml.ts'
@@ -24,9 +26,14 @@ export function readConfig(file: string, env: ConfigEnv): ConfigResult {
   if ('fault' in read) return { faults: [{ file, message: read.fault }], warnings: [] }
   const result = parseConfig(read.text, file, env)
   if ('config' in result && isExposed(read, result.config))
-    return { faults: [{ file, key: ['tokens'], message: exposed(file, read.mode) }], warnings: result.warnings }
+    return { faults: [placed(result.config, ['tokens'], exposed(file, read.mode))], warnings: result.warnings }
   if (read.warning !== undefined) result.warnings.unshift({ file, severity: 'warning', message: read.warning })
   return result
+}
+
+/** A complaint about a key of a file that was good when it was parsed. */
+export function placed({ file, text }: Pick<Config, 'file' | 'text'>, key: KeyPath, message: string): Fault {
+  return { file, ...keyLines(text).nearest(key), key, message }
 }
 
 /** The group may read it where that is the group of the user that the broker becomes: it reads the file again at a reload. */
@@ -76,17 +83,19 @@ function readRoot(root: Table, report: Report): { broker: Table; sockets: Table 
   return { broker: table('broker', 'broker'), sockets: table('sockets', 'sockets.NAME') }
 }
 
+function ownClaims({ control, metrics }: BrokerModel): PlacedClaim[] {
+  const claim = (key: string, address: Address): PlacedClaim => {
+    const path = ['broker', key]
+    return { address, ipv6Only: false, owner: path, path }
+  }
+  const claims = [claim('control', { type: 'unix', path: control })]
+  return metrics === undefined ? claims : [...claims, claim('metrics', metrics.address)]
+}
+
 function readNames(sockets: Table, broker: BrokerModel, env: ConfigEnv, report: Report): Map<string, NameModel> {
   const names = new Map<string, NameModel>()
-  // The control socket comes first, so that a name that takes its path is the one at fault.
-  const claims: PlacedClaim[] = [
-    {
-      address: { type: 'unix', path: broker.control },
-      ipv6Only: false,
-      owner: ['broker'],
-      path: ['broker', 'control'],
-    },
-  ]
+  // The broker's own come first, so that a name that takes one of them is at fault.
+  const claims = ownClaims(broker)
   const entries = Object.entries(sockets)
   if (entries.length > NAMES_MAX)
     report.fault(['sockets'], `has ${entries.length} names; at most ${NAMES_MAX} can be held`)

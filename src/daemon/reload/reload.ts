@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../protocol/errors.ts'
 import { applyConfig, type ConfiguredHost } from '../apply-config.ts'
 import { type Fault, formatFaults } from '../config/fault.ts'
 import type { Config, NameModel } from '../config/model.ts'
-import type { ConfigResult } from '../config/read-config.ts'
+import { type ConfigResult, placed } from '../config/read-config.ts'
 import type { Guard } from '../guard.ts'
 import type { Occurrence } from '../history.ts'
 import type { Log } from '../log.ts'
@@ -56,7 +56,7 @@ export class Reloader {
     if ('faults' in read) return refusal(read.faults)
     const { config } = this.broker
     const changes = diffConfig(config, read.config)
-    const fixed = restartKeys(changes).map((key) => ({ file: config.file, key, message: RESTART }))
+    const fixed = restartKeys(changes).map((key) => placed(read.config, key, RESTART))
     if (fixed.length > 0) return refusal(fixed)
     const current = this.broker.sockets.current()
     const claimed = portsInUse(current, read.config)
