@@ -124,9 +124,13 @@ export class Processes {
     return this.entries.get(key)?.watch !== undefined
   }
 
-  /** False once the process has ended: a connection that it left to a child speaks for nobody. */
+  /**
+   * False once the process has ended: a connection that it left to a child speaks for nobody. Asks the kernel, for what the event loop
+   * has been told may be older than the request: its sender may have the pid of the one that has ended.
+   */
   alive(key: ProcessKey): boolean {
-    return this.entries.get(key)?.alive ?? false
+    const entry = this.entries.get(key)
+    return entry?.alive === true && (entry.peer.pidfd === undefined || isAlive(entry.peer.pidfd))
   }
 
   /** Asks the kernel: what was read of its pid before is its own. */

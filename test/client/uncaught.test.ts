@@ -67,7 +67,8 @@ describe('an error that nobody catches', () => {
     ])
     expect(status).toBe(1)
     expect(stderr.length).toBeLessThan(3000)
-    expect(frames[0]).toMatch(new RegExp(`^ +at async start \\(file://${file}:7:\\d+\\)`))
+    const caller = frames.find((line) => !line.includes(SDK))
+    expect(caller).toMatch(new RegExp(`^ +at async start \\(file://${file}:7:\\d+\\)`))
     expect(frames.join()).not.toContain('other')
   })
 
