@@ -63,7 +63,8 @@ export async function serve(
   try {
     const manager = new ServiceManager(process.env, log)
     undo.push(() => manager.close())
-    const store = new SystemdStore(keeping?.keeper ?? NO_STORE, manager.notices, takePassedFds(process.env))
+    const keeper = keeping?.keeper ?? NO_STORE
+    const store = new SystemdStore(keeper, manager.notices, takePassedFds(process.env), { held: givesWay() })
     undo.push(() => store.close())
     const ahead = givesWay() ? new SocketsAhead(config, keeping!.keeper) : undefined
     if (givesWay()) await keeping!.prepared()
@@ -110,6 +111,7 @@ export async function serve(
     }
     giveUpRoot(config, log, [...path.made, ...stateMade, notifyDirectory(config)])
     if (givesWay()) await keeping!.takenOver()
+    store.begin()
     broker.begin()
     const connections = new OpenConnections(broker, kept)
     if (keeping) connections.takeOver(keeping.keeper.hello.lastPid)

@@ -125,7 +125,8 @@ export class Upgrade {
     const outlook = this.host.isStopping() ? 'ends' : 'goes on'
     this.log.error({ why: message }, `upgrade failed: this broker ${outlook}`)
     const words = `the log has its last words; this broker (pid ${process.pid}) ${outlook}`
-    this.over(attempt, { code, message: `${message}; ${words}` })
+    // Several lines are the faults of a configuration.
+    this.over(attempt, { code, message: `${message}${message.includes('\n') ? '\n' : '; '}${words}` })
   }
 
   private over({ done }: Attempt, outcome: Outcome): void {

@@ -2,6 +2,7 @@ import { lstatSync, realpathSync, statSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { addon, constants, type FileStat } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
+import { childrenOf, nameOf } from './proc.ts'
 import { findSocketOwner } from './socket-owner.ts'
 import { getBytes } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
@@ -14,6 +15,8 @@ const STICKY = 0o1000
 const GROUP_OR_OTHERS_WRITE = 0o022
 const OTHERS_WRITE = 0o002
 const LOCK_ATTEMPTS = 16
+/** As /proc has it, cut off. */
+const KEEPER_NAME = 'fd-broker-keepe'
 
 export interface ControlPath {
   /**
@@ -100,10 +103,23 @@ function takeLock(lock: OwnedFd, path: string, control: string, locker: Locker):
   }
   const { errno, holder } = locker.lock(lock)
   if (errno === EAGAIN || errno === EACCES) {
-    throw new Error(`another broker (${holder > 0 ? `pid ${holder}` : 'of another pid namespace'}) runs on ${control}`)
+    throw inUse(control, holder)
   }
   check(-errno, 'fcntl')
   return isFileOf(path, lock)
+}
+
+/** The lock is the keeper's, where there is one; clients and operators know the broker by its own pid. */
+function inUse(control: string, holder: number): Error {
+  const kept = holder > 0 && nameOf(holder)?.startsWith(KEEPER_NAME) === true
+  const [broker] = kept ? childrenOf(holder) : [holder]
+  const who = holder > 0 ? `pid ${broker ?? holder}` : 'of another pid namespace'
+  const how = kept
+    ? broker === undefined
+      ? ', a keeper that is starting it'
+      : `, under its keeper (pid ${holder})`
+    : ''
+  return new Error(`another broker (${who}) runs on ${control}${how}: end it, or choose another control path`)
 }
 
 function lockControl(control: string, locker: Locker): OwnedFd {

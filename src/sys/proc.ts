@@ -45,6 +45,11 @@ export function parentOf(pid: number): number | undefined {
   return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[4 - 3])
 }
 
+/** The eldest first. */
+export function childrenOf(pid: number): number[] {
+  return (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number)
+}
+
 /** The program's name, cut by the kernel to 15 bytes. */
 export function nameOf(pid: number): string | undefined {
   return readText(`/proc/${pid}/comm`)?.replace(/\n$/, '')

@@ -226,7 +226,6 @@ allow = ["any"]
     const config = join(directory, 'broker.toml')
     make(config)
     const daemon = launch(directory, config)
-    expect(await exitOf(daemon)).toBe(100)
-    expect(daemon.stderr()).toContain(config)
+    expect([await exitOf(daemon), daemon.stderr()]).toEqual([100, expect.stringContaining(config)])
   })
 })

@@ -1,15 +1,17 @@
-import { renameSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { atEnd } from '../support/cleanup.ts'
-import { childrenOf, stopCleanly, until } from '../support/daemon.ts'
+import { childrenOf, stopCleanly, temporaryDirectory, until } from '../support/daemon.ts'
 import { useInstalledCopy } from '../support/installed-copy.ts'
 import { brokerPid, socketsOf, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
+import { endPythons, startPython } from '../support/python.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { install, runUpgrade } from '../support/upgrade.ts'
 
 forbidLeaks()
+endPythons()
 const installedCopy = useInstalledCopy()
 
 const SOCKETS = `[sockets.web]
@@ -92,3 +94,45 @@ it.each<[string, (copy: string) => void, RegExp]>([
     await stopCleanly(daemon)
   },
 )
+
+it('a configuration that has become faulty is refused, fault by fault, each on a line of its own', async () => {
+  const daemon = await startKept({ sockets: SOCKETS })
+  const broker = await brokerPid(daemon)
+  writeFileSync(daemon.config, '[broker]\nnonsense = 1\n[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nbaklog = 2\n')
+  const { status, stderr } = await runUpgrade(daemon)
+  expect(status).toBe(1)
+  const lines = stderr.trimEnd().split('\n')
+  expect(lines[0]).toMatch(/^fd-broker: upgrade failed: .*broker\.toml:2:1: broker\.nonsense: unknown key/)
+  expect(lines[1]).toMatch(/^\S*broker\.toml:\d+:\d+: sockets\.web/)
+  expect(lines.at(-1)).toContain(`this broker (pid ${broker}) goes on`)
+  expect(stderr).not.toContain('x0a')
+  await stopCleanly(daemon)
+})
+
+it('one that fails has not put its own state in place of the other’s with systemd', async () => {
+  const copy = installedCopy()
+  const directory = temporaryDirectory()
+  const manager = startPython(
+    `s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); say('up')
+while True: say(repr(s.recv(4096).decode()))`,
+    [join(directory, 'notify')],
+  )
+  await manager.line()
+  const said: string[] = []
+  const listening = (async () => {
+    for (;;) said.push(await manager.line())
+  })().catch(() => {})
+  const env = { NOTIFY_SOCKET: join(directory, 'notify'), FDSTORE: '100' }
+  const daemon = await startKept({ sockets: SOCKETS, cli: join(copy, MAIN), env })
+  const ofState = () => said.filter((line) => line.includes('FDNAME=.state'))
+  await until(() => ofState().length > 0, 'the state is stored')
+  const before = ofState()
+  atReady("process.kill(process.pid, 'SIGKILL')")(copy)
+  expect((await runUpgrade(daemon)).status).toBe(1)
+  daemon.process.kill('SIGHUP')
+  await until(() => said.some((line) => line.includes('RELOADING')), 'all that was said is heard')
+  expect(ofState()).toEqual(before)
+  await daemon.stop()
+  manager.process.kill('SIGKILL')
+  await listening
+})

@@ -120,12 +120,10 @@ export function launch(directory: string, config: string, options: Omit<DaemonOp
     control,
     config,
     logs: () =>
+      // A line that came in part is none yet.
       text
-        // The last line may still be coming.
         .slice(0, text.lastIndexOf('\n') + 1)
         .split('\n')
-        // The last one has not come to its end.
-        .slice(0, -1)
         .map((line) => line.replace(JOURNALD_PRIORITY, ''))
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),

@@ -13,7 +13,9 @@ export function addUpgrade(program: Command, env: Env): Command {
     const upgraded = await ask(command, env, (broker) => broker.upgrade()).catch((error: unknown) => {
       // The new one's failure is a refusal, not a failure of this system: the broker serves on.
       if (!(error instanceof BrokerError) || error.code !== 'SYSTEM') throw error
-      env.stderr.write(`fd-broker: upgrade failed: ${printable(error.message)}\n`)
+      // A faulty configuration has a line for each fault.
+      const lines = error.message.split('\n').map(printable)
+      env.stderr.write(`fd-broker: upgrade failed: ${lines.join('\n')}\n`)
       throw new Exit(EXIT_REFUSED)
     })
     if (json) return printJson(env, upgraded)

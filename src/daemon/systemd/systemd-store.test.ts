@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from '../../../test/support/memory-store.ts'
-import { createMemoryFile } from '../../sys/index.ts'
+import { createMemoryFile, NO_STORE } from '../../sys/index.ts'
 import type { Notices } from './notices.ts'
 import { keyOfStored, SystemdStore, storedName } from './systemd-store.ts'
 
@@ -12,9 +12,9 @@ class Notes {
   }
 }
 
-describe('a descriptor that is retained', () => {
-  const asNotices = (notes: Notes) => notes as unknown as Notices
+const asNotices = (notes: Notes) => notes as unknown as Notices
 
+describe('a descriptor that is retained', () => {
   it('is not handed to a keeper that has it, and is stored with systemd', () => {
     using keeper = new MemoryStore()
     using file = createMemoryFile('web')
@@ -37,6 +37,26 @@ describe('a descriptor that is retained', () => {
     expect([...keeper.kept.keys()]).toEqual(['web#0.anchor'])
     store.close()
   })
+})
+
+it('what the new broker of an upgrade stores is systemd’s when that is the broker, and not before', () => {
+  using file = createMemoryFile('state')
+  const notes = new Notes()
+  const passed = [{ name: '.state', fd: file.dup() }]
+  const store = new SystemdStore(NO_STORE, asNotices(notes), passed, { held: true })
+  for (const fd of store.take().get('.state')!) fd.close()
+  store.put('.state', [file.fd])
+  store.put('web#0', [file.fd])
+  store.put('api#0', [file.fd])
+  store.delete('api#0')
+  expect(notes.sent).toEqual([])
+  store.begin()
+  const stored = (name: string) => `FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`
+  const removed = (name: string) => `FDSTOREREMOVE=1\nFDNAME=${name}`
+  expect(notes.sent).toEqual([removed('.state'), stored('.state'), stored('web'), removed('api')])
+  store.put('web#1', [file.fd])
+  expect(notes.sent.at(-1)).toBe(stored('web'))
+  store.close()
 })
 
 describe('the name under which systemd stores a descriptor', () => {

@@ -30,13 +30,24 @@ export class SystemdStore implements DescriptorStore {
   private taken: string[] = []
   /** Keys under which the other store had what take() gave. */
   private innerHad: ReadonlySet<string> = new Set()
+  /** What is to be done with systemd's store, while another broker's things are in it. */
+  private waiting: (() => void)[] | undefined
   /** Internal names that the store has from before: what is put under them now takes the place of that. */
   private readonly stale = new Set<string>()
 
-  constructor(inner: DescriptorStore, notices: Notices, passed: PassedFd[]) {
+  /** `held`: systemd hears of nothing before begin(). */
+  constructor(inner: DescriptorStore, notices: Notices, passed: PassedFd[], { held = false } = {}) {
     this.inner = inner
     this.notices = notices
     this.passed = passed
+    if (held) this.waiting = []
+  }
+
+  /** The new broker of an upgrade is the broker now. */
+  begin(): void {
+    const { waiting = [] } = this
+    this.waiting = undefined
+    for (const act of waiting) act()
   }
 
   get keeps(): boolean {
@@ -62,7 +73,7 @@ export class SystemdStore implements DescriptorStore {
     this.stored.set(name, keys.set(key, dupAll(fds)))
     for (const fd of former ?? []) fd.close()
     if (former !== undefined || this.stale.delete(name)) this.storeAnew(name)
-    else this.store(name, fds)
+    else this.store(name, keys.get(key)!)
   }
 
   delete(key: string): void {
@@ -107,17 +118,18 @@ export class SystemdStore implements DescriptorStore {
   }
 
   private storeAnew(name: string): void {
+    if (this.waiting) return void this.waiting.push(() => this.storeAnew(name))
     this.notices.send(`FDSTOREREMOVE=1\nFDNAME=${name}`)
-    for (const fds of this.stored.get(name)?.values() ?? [])
-      this.store(
-        name,
-        fds.map(({ fd }) => fd),
-      )
+    for (const fds of this.stored.get(name)?.values() ?? []) this.store(name, fds)
   }
 
   /** FDPOLL=0: otherwise a holder's shutdown() would make systemd drop a socket that can be repaired. */
-  private store(name: string, fds: readonly number[]): void {
-    this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, fds)
+  private store(name: string, fds: readonly OwnedFd[]): void {
+    if (this.waiting) return void this.waiting.push(() => this.store(name, fds))
+    // Replaced or given up since.
+    if (fds.some(({ closed }) => closed)) return
+    const numbers = fds.map(({ fd }) => fd)
+    this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, numbers)
   }
 }
 
