@@ -152,7 +152,8 @@ function end(pid: number): void {
 }
 
 export async function exitOf(daemon: Daemon): Promise<number | null> {
-  if (daemon.process.exitCode !== null) return daemon.process.exitCode
+  const { exitCode, signalCode } = daemon.process
+  if (exitCode !== null || signalCode !== null) return exitCode
   return new Promise((resolve) => daemon.process.once('close', (code) => resolve(code)))
 }
 
