@@ -70,16 +70,27 @@ describe('a drain', () => {
     expect(world.all('signal').map((effect) => effect.lease)).toEqual([lease, quiet])
   })
 
-  it('by STOPPING=1 has the reason self, tells nobody and sends no signal', () => {
-    for (const ready of [false, true]) {
+  it('by STOPPING=1 has the reason self, is told on its connection while that is open, and sends no signal', () => {
+    for (const [ready, open] of [
+      [false, true],
+      [true, true],
+      [false, false],
+      [true, false],
+    ]) {
       const world = new World()
-      const lease = world.acquire(1, { bind: 'process', ready })
+      const lease = world.acquire(1, { bind: 'process', ready: ready! })
+      if (!open) world.step({ type: 'hangup', connection: 1 })
       world.step({ type: 'notify', lease, message: { kind: 'STOPPING' } })
       expect(world.state(lease)).toBe('draining')
-      expect(world.published('drain')).toMatchObject([{ reason: 'self', deadline: world.now + 30_000 }])
-      expect(world.all('tell')).toEqual([])
+      const told = { reason: 'self', deadline: world.now + 30_000 }
+      expect(world.published('drain')).toMatchObject([told])
+      expect(world.all('tell').map(({ connection, event }) => [connection, event])).toEqual(
+        open ? [[1, { event: 'drain', lease, ...told }]] : [],
+      )
       expect(world.all('signal')).toEqual([])
       expect([...world.timers.keys()]).toEqual([`drain/${lease}`])
+      world.step({ type: 'notify', lease, message: { kind: 'STOPPING' } })
+      expect(world.last).toEqual([])
     }
   })
 

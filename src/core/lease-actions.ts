@@ -115,6 +115,11 @@ export const ACTIONS: Record<LeaseAction, Action> = {
     signal(turn, lease, `SIG${lease.asked.drainSignal ?? 'TERM'}`)
   },
 
+  /** To a holder that drains of itself: until when, on its connection where that is open, and never a signal. */
+  confirmDrain(turn, lease) {
+    tellDrainEvent(turn, lease)
+  },
+
   /** The earlier deadline wins. No second signal: many programs take that for "at once". */
   hasten(turn, lease, { deadline = turn.now + lease.name.config.drainTimeout }) {
     const { draining } = lease

@@ -57,6 +57,7 @@ export type LeaseAction =
   | 'loseConnection'
   | 'startDrain'
   | 'tellDrain'
+  | 'confirmDrain'
   | 'hasten'
   | 'enforceDrain'
   | 'finish'
@@ -122,7 +123,7 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     depart: over('died', 'finish'),
     expire: over('expired', 'finish', 'tellEnd'),
     drain: { next: 'draining', do: ['startDrain', 'tellDrain'] },
-    stopping: { next: 'draining', do: ['startDrain'] },
+    stopping: { next: 'draining', do: ['startDrain', 'confirmDrain'] },
     overdue: stay('granted'),
     ping: stay('granted'),
     starved: stay('granted'),
@@ -146,7 +147,7 @@ export const LEASE_TABLE: Record<LeaseState, Rows> = {
     depart: over('died', 'finish'),
     expire: stay('ready'),
     drain: { next: 'draining', do: ['refuseHeld', 'startDrain', 'tellDrain'] },
-    stopping: { next: 'draining', do: ['refuseHeld', 'startDrain'] },
+    stopping: { next: 'draining', do: ['refuseHeld', 'startDrain', 'confirmDrain'] },
     overdue: stay('ready'),
     ping: stay('ready', 'feedWatchdog'),
     starved: over('evicted', 'finish', 'abort'),

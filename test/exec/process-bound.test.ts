@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { notify } from '../../src/sys/index.ts'
 import { type Daemon, IS_ROOT, NOBODY, startDaemon, until } from '../support/daemon.ts'
 import { holders, logged, type Running, start } from '../support/exec.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -287,22 +288,28 @@ describe('on the wire', () => {
     expect((await second.ask(3, 'release', { lease })).message).toMatchObject({ ok: true })
   })
 
-  it('a drain is told by event while the connection is open, and by no signal', async () => {
-    const client = new RawClient(daemon.control)
-    await client.hello()
-    const granted = await client.ask(1, 'acquire', { name: 'web', bind: 'process', drainSignal: 'USR2', ready: true })
-    for (const fd of granted.fds) fd.close()
-    let signalled = 0
-    const count = () => signalled++
-    process.on('SIGUSR2', count)
-    await client.ask(2, 'drain', { name: 'web' })
-    const event = client.received.shift() ?? (await client.next())
-    expect(event.message).toMatchObject({ event: 'drain', lease: granted.message['lease'] })
-    await sleep(50)
-    process.off('SIGUSR2', count)
-    expect(signalled).toBe(0)
-    await client.ask(3, 'release', { lease: granted.message['lease'] })
-  })
+  it.each(['admin', 'self'])(
+    'a drain (%s) is told by event while the connection is open, and by no signal',
+    async (reason) => {
+      const client = new RawClient(daemon.control)
+      await client.hello()
+      const granted = await client.ask(1, 'acquire', { name: 'web', bind: 'process', drainSignal: 'USR2', ready: true })
+      for (const fd of granted.fds) fd.close()
+      let signalled = 0
+      const count = () => signalled++
+      process.on('SIGUSR2', count)
+      if (reason === 'admin') client.request(2, 'drain', { name: 'web' })
+      else notify('STOPPING=1', { env: { NOTIFY_SOCKET: String(granted.message['notify']) } })
+      const heard = async () => client.received.shift() ?? (await client.next())
+      let event = await heard()
+      if (!('event' in event.message)) event = await heard()
+      expect(event.message).toMatchObject({ event: 'drain', lease: granted.message['lease'], reason })
+      await sleep(50)
+      process.off('SIGUSR2', count)
+      expect(signalled).toBe(0)
+      await client.ask(3, 'release', { lease: granted.message['lease'] })
+    },
+  )
 
   it('connections that leave leases behind count towards max_connections_per_uid until these have ended', async () => {
     await daemon.stop()
