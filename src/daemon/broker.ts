@@ -63,7 +63,7 @@ export class Broker implements SessionHost, Host {
   readonly guard: Guard
   operator!: Operator
   readonly users = new UserNames()
-  readonly holders = new Holders(this)
+  readonly holders: Holders = new Holders(this)
   readonly sessions = new Map<ConnectionId, Session>()
   readonly subscribers = new Set<Session>()
   readonly counters: Counters = { restarts: 0, requests: 0, grants: 0, refusals: {}, names: new NameCounters() }

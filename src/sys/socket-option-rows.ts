@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Address } from '../protocol/address.ts'
 import { type SocketOptionKey, type SocketOptions, socketOptionApplies } from '../protocol/socket-options.ts'
 import { addon, constants as c } from './addon.ts'
+import { availableCongestionControls } from './congestion-controls.ts'
 import { setInt } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 
@@ -109,15 +110,6 @@ const rows: readonly Row[] = [
 /** `bindToDevice` is `bind_to_device` where people write it. */
 function configKey(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-}
-
-/** net.ipv4.tcp_available_congestion_control. Undefined where nobody says. */
-export function availableCongestionControls(): string[] | undefined {
-  try {
-    return readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'utf8').trim().split(/\s+/)
-  } catch {
-    return undefined
-  }
 }
 
 /** A refused option; the error names it as the config does. */

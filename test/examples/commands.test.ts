@@ -21,6 +21,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'fd-broker check': HOST,
   'fd-broker top': 'fills a terminal: test/cli/top.test.ts runs it in one',
   'npm install fd-broker': 'installs from a registry',
+  'npm install -g fd-broker': 'installs from a registry: test/package does',
+  'fd-broker serve --config broker.toml': 'the tour of the README: test/package/tarball.test.ts',
   'npm install --global fd-broker && fd-broker upgrade': 'installs from a registry; test/keeper runs upgrade',
   'source <(fd-broker completion bash)': 'test/cli/completion.test.ts completes in each shell',
   'source <(fd-broker completion zsh)': 'test/cli/completion.test.ts completes in each shell',

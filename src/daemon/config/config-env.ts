@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import type { Accounts } from '../../core/rule-text.ts'
-import { availableCongestionControls } from '../../sys/index.ts'
+import { availableCongestionControls } from '../../sys/congestion-controls.ts'
 import { systemAccounts } from '../accounts.ts'
 import type { Tokens } from './build-tokens.ts'
 
