@@ -95,6 +95,20 @@ def hang():
         time.sleep(0.1)
 
 
+def upgrade_restart():
+    """What the new broker has stored is what comes back."""
+    subprocess.run([BROKER, "upgrade"], check=True, stdout=subprocess.DEVNULL)
+    until_serving(None)
+    systemctl("restart")
+
+
+def restart_kill():
+    """What came from the store is the keeper's too."""
+    systemctl("restart")
+    until_serving(None)
+    os.kill(broker_pid(), signal.SIGKILL)
+
+
 ACTIONS = {
     "restart": lambda: systemctl("restart"),
     "reload": lambda: systemctl("reload"),
@@ -102,6 +116,8 @@ ACTIONS = {
     "kill-broker": lambda: os.kill(broker_pid(), signal.SIGKILL),
     "kill-both": kill_both,
     "hang": hang,
+    "upgrade-restart": upgrade_restart,
+    "restart-kill": restart_kill,
 }
 
 

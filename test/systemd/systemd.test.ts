@@ -82,6 +82,8 @@ describe.runIf(bootsSystemd)('under systemd (needs root, systemd and cgroup v2)'
     ['systemctl reload', 'reload', 2],
     ['kill -9 of the broker, as for want of memory', 'kill-broker', 2],
     ['kill -9 of keeper and broker', 'kill-both', 2],
+    ['a restart, and kill -9 of the broker after it', 'restart-kill', 1],
+    ['an upgrade, and a restart after it', 'upgrade-restart', 2],
     ['a broker that hangs, whom the watchdog ends', 'hang', 1],
   ])(
     '%s costs no connection, no socket and no lease',

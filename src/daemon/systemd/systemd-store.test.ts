@@ -31,12 +31,29 @@ describe('a descriptor that is retained', () => {
   it('is handed to a keeper that has it not: it came from systemd', () => {
     using keeper = new MemoryStore()
     using file = createMemoryFile('web')
-    const store = new SystemdStore(keeper, asNotices(new Notes()), [{ name: '.web#0.anchor', fd: file.dup() }])
-    for (const fd of store.take().get('web#0.anchor')!) fd.close()
-    store.retain('web#0.anchor', [file.fd])
-    expect([...keeper.kept.keys()]).toEqual(['web#0.anchor'])
+    const store = new SystemdStore(keeper, asNotices(new Notes()), [{ name: 'web', fd: file.dup() }])
+    for (const fd of store.take().get('web')!) fd.close()
+    store.retain('web#0', [file.fd])
+    expect([...keeper.kept.keys()]).toEqual(['web#0'])
     store.close()
   })
+})
+
+it('what is internal and came from systemd is the keeper’s under its own key, before anybody claims it', () => {
+  using keeper = new MemoryStore()
+  using file = createMemoryFile('control')
+  // As a keeper does that systemd passed them.
+  keeper.put('.listen/0/.control', [file.fd])
+  keeper.put('.listen/1/web', [file.fd])
+  keeper.put('.pid/1', [file.fd])
+  const passed = ['.notify/abc', '.web#0.anchor'].map((name) => ({ name, fd: file.dup() }))
+  const store = new SystemdStore(keeper, asNotices(new Notes()), passed)
+  const taken = store.take()
+  for (const fd of [...taken.values()].flat()) fd.close()
+  store.settled()
+  expect([...taken.keys()].sort()).toEqual(['.control', '.notify/abc', '.pid/1', 'web', 'web#0.anchor'])
+  expect([...keeper.kept.keys()].sort()).toEqual(['.control', '.notify/abc', '.pid/1', 'web#0.anchor'])
+  store.close()
 })
 
 it('what the new broker of an upgrade stores is systemd’s when that is the broker, and not before', () => {

@@ -29,7 +29,7 @@ export class SystemdStore implements DescriptorStore {
   private readonly stored = new Map<string, Map<string, OwnedFd[]>>()
   private taken: string[] = []
   /** Keys under which the other store had what take() gave. */
-  private innerHad: ReadonlySet<string> = new Set()
+  private innerHad = new Set<string>()
   /** What is to be done with systemd's store, while another broker's things are in it. */
   private waiting: (() => void)[] | undefined
   /** Internal names that the store has from before: what is put under them now takes the place of that. */
@@ -88,8 +88,8 @@ export class SystemdStore implements DescriptorStore {
 
   take(): Map<string, OwnedFd[]> {
     const kept = this.inner.take()
+    this.innerHad = new Set([...kept.keys()].filter((key) => !PASSED.test(key)))
     const passed = this.passed.splice(0)
-    this.innerHad = new Set(kept.keys())
     for (const [key, fds] of [...kept]) {
       const name = PASSED.exec(key)?.[1]
       if (name === undefined) continue
@@ -103,7 +103,14 @@ export class SystemdStore implements DescriptorStore {
       if (others.some((other) => isSameSocket(other, fd))) fd.close()
       else kept.set(key, [...others, fd])
     }
-    for (const key of kept.keys()) if (storedName(key).startsWith('.')) this.stale.add(storedName(key))
+    for (const [key, fds] of kept) {
+      if (!storedName(key).startsWith('.')) continue
+      this.stale.add(storedName(key))
+      // What is internal has its own key; whoever claims it takes it for kept. Of a socket the name is all that is known.
+      if (this.innerHad.has(key)) continue
+      this.inner.put(key, numbersOf(fds))
+      this.innerHad.add(key)
+    }
     return kept
   }
 
@@ -128,10 +135,11 @@ export class SystemdStore implements DescriptorStore {
     if (this.waiting) return void this.waiting.push(() => this.store(name, fds))
     // Replaced or given up since.
     if (fds.some(({ closed }) => closed)) return
-    const numbers = fds.map(({ fd }) => fd)
-    this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, numbers)
+    this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, numbersOf(fds))
   }
 }
+
+const numbersOf = (fds: readonly OwnedFd[]) => fds.map(({ fd }) => fd)
 
 /** A socket comes twice when its .socket unit passes it and the store has it. */
 function isSameSocket(one: OwnedFd, other: OwnedFd): boolean {
