@@ -213,9 +213,10 @@ export class Guard implements SocketsObserver {
     this.paused = true
   }
 
-  /** What was bent meanwhile is found within a second. */
+  /** The other one came to nothing: what it did is undone, and nobody is blamed. */
   resume(): void {
     this.paused = false
+    for (const watched of [...this.watched.values()]) this.inspect(watched, 'silent')
   }
 
   private inspect(watched: Watched, how: 'told' | 'silent'): void {

@@ -103,3 +103,32 @@ it('a state that is written anew after the look is read anew', { timeout: 60_000
   for (const each of [asker, back]) each.close()
   await stopCleanly(daemon)
 })
+
+it.each([
+  ['that takes over', '', 0],
+  ['that fails then', "process.kill(process.pid, 'SIGKILL');", 1],
+])(
+  'what a new broker %s does to the sockets is no holder’s doing: nothing is said to be repaired, then or later',
+  {
+    timeout: 60_000,
+  },
+  async (_, then, status) => {
+    const copy = installedCopy()
+    const daemon = await startKept({ sockets: SOCKETS, cli: join(copy, 'dist/cli/main.js') })
+    const asker = await Asker.connect(daemon.control)
+    const lease = await asker.lease('web', { ready: true })
+    // The old one looks at each socket once a second.
+    install(copy, 'dist/sys/keeper.js', (text) =>
+      text.replace(/^ {4}ready\(\) \{$/m, `    ready() { addon.wait(-1, 0, 250); ${then}`),
+    )
+    for (let times = 0; times < 5; times++) expect((await runUpgrade(daemon)).status).toBe(status)
+    // So does the new one.
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(daemon.logs().filter(({ msg }) => /repaired/.test(String(msg)))).toEqual([])
+    const back = await Asker.connect(daemon.control)
+    await back.ask('reclaim', { lease, name: 'web' })
+    await back.ask('release', { lease })
+    for (const each of [asker, back]) each.close()
+    await stopCleanly(daemon)
+  },
+)
