@@ -33,7 +33,7 @@ function bindPath(address: UnixAddress, options: SocketOptions, undo: Undo): Bou
   const owner = { mode: options.socketMode ?? 0o666, uid: options.socketUser, gid: options.socketGroup }
   const made = unixPath.makeDirectories(dirname(path), options.directoryMode ?? 0o755)
   undo.push(() => unixPath.removeDirectories(made))
-  const at = isStale(path) ? placeOver(path) : path
+  const at = isStale(path, options.socketUser) ? placeOver(path) : path
   const socket = makeSocket(address, options)
   undo.push(() => socket.close())
   check(addon.fchmod(socket.fd, unixPath.modeAtBind(owner)), 'fchmod')
@@ -51,15 +51,20 @@ function bindPath(address: UnixAddress, options: SocketOptions, undo: Undo): Bou
   return { socket, remove }
 }
 
-/** Whether a socket's path stands there that nobody is bound to. Throws where anything else is. */
-function isStale(path: string): boolean {
+/**
+ * Whether a path of ours stands there that no socket is bound to any more. Ours is what belongs to this user, or to whom the path is
+ * given, whichever program left it: nobody can connect to it. Throws where anything else is.
+ */
+function isStale(path: string, user: number | undefined): boolean {
   const stats = unixPath.lstat(path)
   if (!stats) return false
   unixPath.refuseOtherFile(path, stats)
   const state = unixPath.probePath(path)
   if (state === 'bound') throw new SystemError(EADDRINUSE, 'bind')
   if (state === 'denied') throw new SystemError(EACCES, 'connect')
-  return state === 'stale'
+  if (state === 'absent') return false
+  if (stats.uid === process.geteuid!() || stats.uid === user) return true
+  throw new Error(`${path} is a socket that uid ${stats.uid} left there: remove it, or choose another path`)
 }
 
 /** Where to bind what is renamed over a stale path: between its removal and bind() it would be anybody's. */

@@ -119,6 +119,8 @@ function adviceFor(errno: number, syscall: string, address: Address): string {
   if (errno === EACCES && 'family' in address && address.port < 1024) {
     return '; ports below 1024 need CAP_NET_BIND_SERVICE'
   }
+  if (errno === EADDRNOTAVAIL && address.type === 'vsock')
+    return `; this machine does not have that context id: vsock://any:${address.port} takes each that it has`
   if (errno === EADDRNOTAVAIL) return '; no interface has this address: with free_bind it is bound all the same'
   if (errno === ENODEV) return '; there is no such interface'
   if (errno === EPERM && syscall === 'setsockopt') return '; it needs CAP_NET_ADMIN'

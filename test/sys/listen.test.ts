@@ -216,6 +216,8 @@ say(s.getsockname()[1]); wait()`,
     )
     expect(() => open('unix://@fdb-x', { noDelay: true })).toThrow('option no_delay does not apply to unix')
     expect(() => open('tcp://192.0.2.1:80')).toThrow(/EADDRNOTAVAIL .*with free_bind/)
+    if (hasVsock)
+      expect(() => open('vsock://77:1234')).toThrow(/EADDRNOTAVAIL .*not have that context id: vsock:\/\/any:1234 /)
   })
 })
 
@@ -270,6 +272,23 @@ say('bound'); wait()`,
     await python.exit()
     expect(existsSync(scratch.at('s'))).toBe(true)
     open(name).close()
+  })
+
+  it.runIf(root)('that another user left is not taken, but what this one or the one that gets it left is', () => {
+    const at = scratch.at('s')
+    const leave = (uid: number) => {
+      const socket = new OwnedFd(addon.socket(c.AF_UNIX, c.SOCK_STREAM, 0))
+      addon.bind(socket.fd, c.AF_UNIX, at, 0)
+      socket.close()
+      lchownSync(at, uid, 0)
+    }
+    leave(1234)
+    expect(() => open(`unix://${at}`)).toThrow(`${at} is a socket that uid 1234 left there: remove it`)
+    expect(lstatSync(at).uid).toBe(1234)
+    open(`unix://${at}`, { socketUser: 1234 }).close()
+    leave(0)
+    open(`unix://${at}`).close()
+    expect(existsSync(at)).toBe(false)
   })
 
   it('is left alone by close() when it is another inode by now', () => {
