@@ -7,6 +7,7 @@ import type { Requests } from '../protocol/messages.ts'
 import type { OwnedFd } from '../sys/index.ts'
 import { type Answer, closeAll } from './answers.ts'
 import type { Connection } from './connection.ts'
+import { requireKnownKeys } from './known-keys.ts'
 import { Lease } from './lease.ts'
 import { LeaseLine } from './lease-line.ts'
 import { located } from './located.ts'
@@ -24,7 +25,9 @@ export async function acquire(
   session: Acquirer,
   name: string,
   options: AcquireOptions | ProgramOptions,
+  known: Readonly<Record<string, true>>,
 ): Promise<Lease> {
+  requireKnownKeys('acquire', options, known)
   const { signal, wait = 0 } = options
   const until = performance.now() + checkedWait(wait)
   let deadline = performance.now() + session.timeout

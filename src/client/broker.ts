@@ -4,17 +4,20 @@ import type { HolderView, NameView, ReloadChanges } from '../protocol/messages.t
 import { within } from './abort.ts'
 import { acquire } from './acquire.ts'
 import { type BrokerEvent, EventFeed } from './events.ts'
+import { requireKnownKeys } from './known-keys.ts'
 import type { Lease } from './lease.ts'
-import type {
-  Abortable,
-  AcquireOptions,
-  ConnectOptions,
-  DrainOptions,
-  DrainTarget,
-  HistoryOptions,
-  HoldersOptions,
-  PauseOptions,
-  ReloadOptions,
+import {
+  type Abortable,
+  ACQUIRE_KEYS,
+  type AcquireOptions,
+  CONNECT_KEYS,
+  type ConnectOptions,
+  type DrainOptions,
+  type DrainTarget,
+  type HistoryOptions,
+  type HoldersOptions,
+  type PauseOptions,
+  type ReloadOptions,
 } from './options.ts'
 import { rehearseMeanwhile } from './rehearsal.ts'
 import { Session } from './session.ts'
@@ -44,6 +47,7 @@ export class Broker {
   readonly #feeds = new Set<EventFeed>()
 
   constructor(options: ConnectOptions = {}) {
+    requireKnownKeys('connect', options, CONNECT_KEYS)
     this.#options = options
     this.#session = new Session(options)
   }
@@ -53,7 +57,7 @@ export class Broker {
    * no `wait`), TIMEOUT (no room within `wait`), ENDED (that generation is superseded), SYSTEM (this process has no free descriptor).
    */
   acquire(name: string, options: AcquireOptions = {}): Promise<Lease> {
-    return rehearseMeanwhile(acquire(this.#session, name, options))
+    return rehearseMeanwhile(acquire(this.#session, name, options, ACQUIRE_KEYS))
   }
 
   /** Every name that this user may see, with its sockets. */

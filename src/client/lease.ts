@@ -5,6 +5,7 @@ import type { SocketDescription } from '../protocol/messages.ts'
 import { type Answer, closeAll, type Message, Parts } from './answers.ts'
 import { Descriptors } from './descriptors.ts'
 import { keepBacklog } from './keep-backlog.ts'
+import { requireKnownKeys } from './known-keys.ts'
 import { type LeaseDrain, LeaseEmitter, type LeaseEnded } from './lease-events.ts'
 import type { LeaseLine } from './lease-line.ts'
 import { Listening, type Server } from './listening.ts'
@@ -12,7 +13,7 @@ import type { Abortable } from './options.ts'
 import { ReadyWarning } from './ready-warning.ts'
 import { checkSockets, type ReceivedSockets } from './received-sockets.ts'
 import { Replacing } from './replacing.ts'
-import { type ServeOptions, type ServeResult, Serving } from './serving.ts'
+import { SERVE_KEYS, type ServeOptions, type ServeResult, Serving } from './serving.ts'
 
 /** `lost`: the connection to the broker is gone, and with it the lease; its sockets stay open. */
 export type LeaseState = 'granted' | 'ready' | 'draining' | 'ended' | 'lost'
@@ -147,6 +148,7 @@ export class Lease extends LeaseEmitter {
    * Rejects when listening or ready() fails, or `signal` aborts before it serves; the lease is released then. Once in a lease.
    */
   async serve(server: Server, options: ServeOptions = {}): Promise<ServeResult> {
+    requireKnownKeys('serve', options, SERVE_KEYS)
     if (this.#serving) throw new BrokerError('INVALID', `the lease on ${this.name} is served already`)
     const serving = new Serving(server, options, {
       open: (signal) => this.#open(server, signal),

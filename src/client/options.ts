@@ -22,6 +22,14 @@ export interface ConnectOptions {
   token?: string | undefined
 }
 
+export const CONNECT_KEYS: Record<keyof ConnectOptions, true> = {
+  socket: true,
+  timeout: true,
+  reconnect: true,
+  client: true,
+  token: true,
+}
+
 /** How to acquire a name. Everything is optional. */
 export interface AcquireOptions {
   /** The label of the release that this lease belongs to. Default: whichever is current. */
@@ -38,6 +46,15 @@ export interface AcquireOptions {
   signal?: AbortSignal | undefined
 }
 
+export const ACQUIRE_KEYS: Record<keyof AcquireOptions, true> = {
+  generation: true,
+  takeover: true,
+  wait: true,
+  ready: true,
+  label: true,
+  signal: true,
+}
+
 /** For a lease that is bound to this process, whatever program it becomes. */
 export interface ProgramOptions extends AcquireOptions {
   bind: 'process'
@@ -45,6 +62,13 @@ export interface ProgramOptions extends AcquireOptions {
   drainSignal?: DrainSignal | undefined
   /** Milliseconds from the grant: alive that long is ready. */
   readyAfter?: number | undefined
+}
+
+export const PROGRAM_KEYS: Record<keyof ProgramOptions, true> = {
+  ...ACQUIRE_KEYS,
+  bind: true,
+  drainSignal: true,
+  readyAfter: true,
 }
 
 /** For what may take long and can be given up: rejects with the signal's reason. */

@@ -4,7 +4,7 @@
 import { BrokerError } from '../protocol/errors.ts'
 import { acquire } from './acquire.ts'
 import type { Lease } from './lease.ts'
-import type { ConnectOptions, ProgramOptions } from './options.ts'
+import { type ConnectOptions, PROGRAM_KEYS, type ProgramOptions } from './options.ts'
 import { rehearseMeanwhile } from './rehearsal.ts'
 import { Session } from './session.ts'
 
@@ -20,9 +20,8 @@ export class ProgramLeases {
   }
 
   async acquire(name: string, options: Omit<ProgramOptions, 'bind' | 'signal'>): Promise<Lease> {
-    const lease = await rehearseMeanwhile(
-      acquire(this.#session, name, { ...options, bind: 'process', signal: this.trouble }),
-    )
+    const bound = { ...options, bind: 'process', signal: this.trouble } as const
+    const lease = await rehearseMeanwhile(acquire(this.#session, name, bound, PROGRAM_KEYS))
     this.#leases.push(lease)
     lease.on('drain', ({ reason }) => this.#note(`the lease on ${name} was asked to drain (${reason})`))
     lease.on(

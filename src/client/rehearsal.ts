@@ -48,7 +48,7 @@ export async function rehearse(rounds = ROUNDS): Promise<void> {
   try {
     const session = acquirerOn(connection)
     for (let round = 0; round < rounds; round++) {
-      const lease = await acquire(session, NAME, {})
+      const lease = await acquire(session, NAME, {}, {})
       await lease.ready()
       await lease.release()
     }

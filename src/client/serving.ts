@@ -19,6 +19,13 @@ export interface ServeOptions {
   notify?: boolean | undefined
 }
 
+export const SERVE_KEYS: Record<keyof ServeOptions, true> = {
+  drainTimeout: true,
+  signals: true,
+  signal: true,
+  notify: true,
+}
+
 /** Why it ended: as the `drain` or `ended` event says, or by release(), a signal, `signal`, or the server's own close(). */
 export type ServeEnd = LeaseDrain['reason'] | EndReason | 'released' | 'SIGTERM' | 'SIGINT' | 'aborted' | 'closed'
 

@@ -1,4 +1,6 @@
+import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
+import { type AcquireOptions, type ConnectOptions, connect, type ServeOptions } from '../../src/client/index.ts'
 import { granting, type Request } from '../support/fake-broker.ts'
 import { leakedSince, openFds } from '../support/leaks.ts'
 import { ended, useSdk } from '../support/sdk.ts'
@@ -38,6 +40,34 @@ describe('acquire', () => {
     const lease = await broker.acquire('web')
     expect(lease.sockets).toEqual(all.map(({ description }) => description))
     await lease.release()
+  })
+
+  it('refuses an option that there is not, by name, and asks the broker for nothing', async () => {
+    const web = socket('tcp')
+    const { broker, fake } = serve(granting([web]))
+    const told = {
+      name: 'BrokerError',
+      code: 'INVALID',
+      message: 'acquire: unknown option "takover"; did you mean "takeover"?',
+    }
+    expect(await ended(broker.acquire('web', { takover: true } as AcquireOptions))).toMatchObject(told)
+    expect(await ended(broker.acquire('web', { bind: 'process' } as AcquireOptions))).toMatchObject({
+      code: 'INVALID',
+      message: expect.stringContaining(
+        'unknown option "bind"; it takes generation, takeover, wait, ready, label, signal',
+      ),
+    })
+    expect(fake.requests).toEqual([])
+    const lease = await broker.acquire('web', { takeover: undefined, signal: new AbortController().signal })
+    const draining = { drainTimout: 5 } as ServeOptions
+    expect(await ended(lease.serve(createServer(), draining))).toMatchObject({
+      code: 'INVALID',
+      message: 'serve: unknown option "drainTimout"; did you mean "drainTimeout"?',
+    })
+    await lease.release()
+    expect(() => connect({ path: '/run/x' } as ConnectOptions)).toThrow(
+      /^connect: unknown option "path"; it takes socket,/,
+    )
   })
 
   it('throws the broker’s refusal as it is', async () => {
