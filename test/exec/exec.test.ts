@@ -235,6 +235,12 @@ describe('a refusal runs nothing', () => {
       100,
       'leave out --ready-on',
     ],
+    [
+      '--ready-after for exclusive names only',
+      ['single', '--ready-after', '1', '--', 'echo', 'ran'],
+      100,
+      'leave out --ready-after',
+    ],
   ])('%s', async (_, args, exit, why) => {
     const result = await exec(args)
     expect(result).toMatchObject({ exit, stdout: '' })

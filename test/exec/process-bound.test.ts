@@ -110,8 +110,11 @@ describe('readiness', () => {
   })
 
   it('comes with READY=1 also where ready_timeout is shorter than the default of --ready-after', async () => {
-    await talker(['quick'], ['READY=1'])
+    const program = await talker(['quick'], ['READY=1'])
     await logged(daemon, 'ready')
+    expect(program.stderr()).toMatch(/quick has a ready_timeout of 3000 ms: .*READY=1.*--ready-after/)
+    for (const options of [['web'], ['quick', '--ready-on', 'notify'], ['quick', '--ready-after', '2']])
+      expect((await talker(options, ['READY=1'])).stderr()).toBe('')
   })
 
   it('applies to all leases of the connection', async () => {

@@ -49,6 +49,7 @@ export function addExec(program: Command, env: Env): Command {
       try {
         const leases = await acquireAll(broker, names, options, env)
         refuseMisfits(leases, options)
+        warnOfHaste(leases, options, env)
         await awaitTurns(leases, broker.trouble)
         const environment = programEnvironment(leases, options.as, env.variables)
         resetSignals(start)
@@ -73,13 +74,17 @@ async function acquireAll(broker: ProgramLeases, names: string[], options: ExecO
   return names.map((name) => leases.get(name)!)
 }
 
-function refuseMisfits(leases: readonly Lease[], { as, readyOn, readyAfter = 0 }: ExecOptions): void {
+function refuseMisfits(leases: readonly Lease[], { as, readyOn, readyAfter }: ExecOptions): void {
   const exclusive = leases.find(isExclusive)
   if (readyOn !== undefined && exclusive) {
     const why = `${exclusive.name} is exclusive: its holder is ready before it runs, so leave out --ready-on`
     throw new BrokerError('INVALID', why)
   }
-  const hasty = leases.find((lease) => !isExclusive(lease) && lease.readyWithin < readyAfter)
+  if (readyAfter !== undefined && leases.every(isExclusive)) {
+    const why = `${leases[0]!.name} is exclusive: its holder is ready before it runs, so leave out --ready-after`
+    throw new BrokerError('INVALID', why)
+  }
+  const hasty = leases.find((lease) => !isExclusive(lease) && lease.readyWithin < (readyAfter ?? 0))
   if (hasty) {
     const why = `--ready-after is longer than ready_timeout of ${hasty.name} (${hasty.readyWithin} ms): shorten it, or raise ready_timeout`
     throw new BrokerError('INVALID', why)
@@ -87,6 +92,19 @@ function refuseMisfits(leases: readonly Lease[], { as, readyOn, readyAfter = 0 }
   const count = leases.reduce((sum, { sockets }) => sum + sockets.length, 0)
   if (as === 'stdin' && count !== 1) {
     throw new BrokerError('INVALID', `--as stdin passes one socket, and these are ${count}: choose another convention`)
+  }
+}
+
+/** A program that does not speak sd_notify would be ended there before it counts as ready. */
+function warnOfHaste(leases: readonly Lease[], { readyOn, readyAfter }: ExecOptions, env: Env): void {
+  if (readyOn === 'notify' || readyAfter !== undefined) return
+  for (const lease of leases) {
+    const { name, readyWithin } = lease
+    if (isExclusive(lease) || readyWithin > READY_AFTER) continue
+    env.stderr.write(
+      `fd-broker: ${name} has a ready_timeout of ${readyWithin} ms: unless the program says READY=1 by then it gets SIGTERM; ` +
+        'shorten the 5 s after which it counts as ready (--ready-after), or raise ready_timeout\n',
+    )
   }
 }
 
