@@ -146,7 +146,7 @@ export class Journal {
     if (!this.lines.takes(`uid ${peer.uid}`, Date.now())) return
     const { op, name, lease } = asked
     const details = {
-      op: typeof op === 'string' && isOp(op) ? op : quote(String(op)),
+      ...(op !== undefined && { op: typeof op === 'string' && isOp(op) ? op : quote(String(op)) }),
       ...(typeof name === 'string' && { name: name.slice(0, 128) }),
       ...(typeof lease === 'number' && { lease }),
       code,

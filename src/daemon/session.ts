@@ -75,6 +75,7 @@ export class Session {
     const { id, body, floats } = request
     if (this.inFlight.has(id)) return this.malformed(id, `the id ${id} is in flight already`)
     if (!this.greeted && body['op'] !== 'hello') return this.malformed(id, 'the first request must be hello')
+    this.handled = { id, body }
     const { credentials } = info
     if (!isSame(credentials, this.peer)) {
       return this.refuse(id, 'DENIED', 'this connection was made by another process or user: make one of your own')
@@ -82,7 +83,6 @@ export class Session {
     if (this.inFlight.size >= IN_FLIGHT_MAX) {
       return this.refuse(id, 'LIMIT', `at most ${IN_FLIGHT_MAX} requests of one connection may wait for their answer`)
     }
-    this.handled = { id, body }
     this.host.request(this, id, body, floats)
     if (this.handled === undefined) return
     this.inFlight.set(id, body)

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { CLI, startDaemon, stopCleanly, temporaryDirectory, until, writeConfig } from '../support/daemon.ts'
 import { forbidLeaks } from '../support/leaks.ts'
+import { packet, value } from '../support/msgpack.ts'
 import { endPythons, startPython } from '../support/python.ts'
 
 forbidLeaks()
@@ -38,6 +39,26 @@ describe('the log', () => {
     await stopCleanly(daemon)
     for (const line of daemon.stderr().trimEnd().split('\n')) expect(() => JSON.parse(line)).not.toThrow()
     expect(daemon.stderr()).not.toContain('\u001b')
+  })
+
+  it('names the verb of what is refused, also at the limit of requests in flight, and none where none was asked', async () => {
+    const daemon = await startDaemon({
+      sockets: `${WEB}\nmode = "exclusive"`,
+      broker: 'max_requests_per_uid = 1000000',
+    })
+    const holder = await Asker.connect(daemon.control)
+    await holder.lease('web', { ready: true })
+    const crowd = await Asker.connect(daemon.control)
+    for (let at = 0; at < 1024; at++) crowd.send('acquire', { name: 'web', wait: -1 })
+    expect(await crowd.ask('holders', { name: 'web' })).toMatchObject({ ok: false, code: 'LIMIT' })
+    holder.client.send(packet(value({ id: 900 })))
+    expect(await holder.next()).toMatchObject({ id: 900, ok: false, code: 'INVALID' })
+    crowd.close()
+    holder.close()
+    await stopCleanly(daemon)
+    const refused = daemon.logs().filter(({ msg }) => msg === 'refused')
+    expect(refused.find(({ code }) => code === 'LIMIT')).toMatchObject({ op: 'holders', name: 'web' })
+    expect(refused.find(({ code }) => code === 'INVALID')).not.toHaveProperty('op')
   })
 
   it('may lose its reader: the broker goes on, and ends as it should', async () => {
