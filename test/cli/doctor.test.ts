@@ -50,6 +50,19 @@ describe('with a broker that runs', () => {
   })
 })
 
+describe('where no config is named', () => {
+  it('judges by the one that the running broker was started with', async () => {
+    const daemon = await startDaemon({ sockets: WEB })
+    const found = findings(['--socket', daemon.control])
+    expect(found.get('config')).toMatchObject({ level: 'ok', finding: `${daemon.config}: 1 name, 1 socket` })
+  })
+
+  it('judges by the one of serve when the broker does not answer', () => {
+    const found = findings(['--socket', join(temporaryDirectory(), 'none.sock')])
+    expect(found.get('config')!.finding).not.toContain('1 name, 1 socket')
+  })
+})
+
 describe('without one', () => {
   it('says so, which is a warning; nothing is made', () => {
     const directory = temporaryDirectory()

@@ -117,7 +117,7 @@ const CASES: Readonly<Record<string, Case>> = {
     output: /"event":"rollback"/,
     act: rollBack,
   },
-  'fd-broker doctor': { output: /^ok +addon +loaded\n[\s\S]*kernel +Linux/, status: 1 },
+  'fd-broker doctor': { output: /^ok +addon +loaded\n[\s\S]*broker\.toml: 3 names, 3 sockets\n[\s\S]*kernel +Linux/ },
   'fd-broker doctor --config ./broker.toml': { output: /ok +config +\.\/broker\.toml: 3 names, 3 sockets/ },
   'fd-broker doctor --json | jq -r \'.findings[] | select(.level != "ok") | .finding\'': { output: /\w/ },
   'fd-broker top --interval 5 --count 3': { output: /^\d{4}-\S+Z\nNAME /, endless: true },

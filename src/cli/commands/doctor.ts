@@ -22,7 +22,7 @@ export function addDoctor(program: Command, env: Env): Command {
   const command = readerCommand(
     'doctor',
     'look for what is wrong with this host, this installation and the config',
-  ).option('--config <file>', 'the config to judge by (default: the one that serve reads)')
+  ).option('--config <file>', 'the config to judge by (default: the running broker’s, else the one that serve reads)')
   return program.addCommand(command).commands.at(-1)!.addHelpText('after', HELP).action(action)
 
   async function action({ json, config }: DoctorOptions): Promise<void> {

@@ -10,6 +10,7 @@ import { readConfig } from '../../daemon/config/read-config.ts'
 import { VERSION } from '../../protocol/version.ts'
 import type { KernelFeatures } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
+import { configOfBroker } from './broker-config.ts'
 import { type Facts, goodConfig, type Loaded, type PathFacts } from './facts.ts'
 import { findBroker } from './find-broker.ts'
 import { findUnit, hasSystemd } from './unit.ts'
@@ -20,11 +21,7 @@ export interface Asked {
 }
 
 export async function gatherFacts(env: Env, asked: Asked): Promise<Facts> {
-  const file = asked.config ?? defaultConfigPath(env.uid, env.variables)
-  const config = loadConfig(file, env)
-  const control = config !== undefined && 'broker' in config ? config.broker.control : undefined
-  // A config that was named says which broker is meant.
-  const broker = await findBroker(asked.socket ?? (asked.config === undefined ? undefined : control))
+  const { file, config, control, broker } = await findSubject(env, asked)
   const subject = broker.is === 'answering' ? readProcess(broker.pid) : undefined
   const own = subject ?? readProcess(process.pid)!
   const facts = {
@@ -50,6 +47,16 @@ export async function gatherFacts(env: Env, asked: Asked): Promise<Facts> {
     controlDirectory: pathFacts(directory),
     stateDirectory: pathFacts(goodConfig(facts as Facts)?.broker.stateDir ?? directory),
   }
+}
+
+/** A config that was named says which broker is meant; else the broker that answers says which config. */
+async function findSubject(env: Env, { config: named, socket }: Asked) {
+  const found = named === undefined ? await findBroker(socket) : undefined
+  const used = found?.is === 'answering' ? configOfBroker(found.pid) : undefined
+  const file = named ?? used ?? defaultConfigPath(env.uid, env.variables)
+  const config = loadConfig(file, env)
+  const control = config !== undefined && 'broker' in config ? config.broker.control : undefined
+  return { file, config, control, broker: found ?? (await findBroker(socket ?? control)) }
 }
 
 function loadConfig(file: string, env: Env): Facts['config'] {
