@@ -7,6 +7,7 @@ import { VERSION } from '../protocol/version.ts'
 import { COMMANDS, commandOf } from './commands.ts'
 import type { Env } from './env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from './exit.ts'
+import { parsePath } from './parse.ts'
 import { readTokenFile } from './token-file.ts'
 
 /** Runs one command line; resolves to its exit status. Never throws. */
@@ -35,6 +36,7 @@ export async function buildProgram(env: Env, names: readonly string[]): Promise<
     .option(
       '--socket <path>',
       'control socket of the broker (default: $FD_BROKER_SOCKET, else the system’s, else yours)',
+      parsePath,
     )
     .option('--token-file <path>', 'file with the secret for token: rules (default: $FD_BROKER_TOKEN itself)')
     .hook('preAction', (command) => {

@@ -16,6 +16,7 @@ describe('wrong usage exits 100, and says what is right:', () => {
     [['list', '--jsn'], /unknown option '--jsn'.*\n.*Did you mean --json\?/],
     [['serve', '--confg', 'x'], /Did you mean --config\?/],
     [['list', '--socket'], /--socket/],
+    [['shutdown', '--socket', ''], /--socket.*give the path of the control socket/],
     [['stats', 'web'], /too many arguments/],
     [['resume', 'web', 'api'], /too many arguments/],
     [['serve', '--config'], /argument missing/],
