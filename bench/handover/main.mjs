@@ -15,6 +15,7 @@ const RUNS = [
   ['takeovers', '--keep-alive', ...rounds(200)],
   ['takeovers', '--http2', ...rounds(200)],
   ['standby', ...rounds(200)],
+  ['holders', ...rounds(25)],
   ['pause', '--seconds', values.quick ? '1' : '5'],
   ['full-queue'],
   ['generations', ...rounds(10), '--seed', values.seed],

@@ -33,6 +33,8 @@ class Stage {
   /** Every event so far. */
   events = []
   port = 0
+  /** Arguments of node for the command line, with this broker. */
+  cli = [CLI, '--socket', this.control]
   #config = join(this.directory, 'broker.toml')
   #daemon
   #processes = new Set()
@@ -71,7 +73,7 @@ class Stage {
 
   /** The operator's command line. Resolves with its standard output. */
   async command(...args) {
-    const { stdout } = await run(process.execPath, [CLI, '--socket', this.control, ...args])
+    const { stdout } = await run(process.execPath, [...this.cli, ...args])
     return stdout
   }
 

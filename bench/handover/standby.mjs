@@ -27,7 +27,7 @@ async function measure(stage) {
     const way = round % 2 === 0 ? 'standby' : 'restart'
     const standby = way === 'standby' ? await waitInLine(stage) : undefined
     const { ended } = await watch(witness, holder.pid)
-    await sleep(100)
+    await sleep(200)
     const killed = holder.kill()
     if (!standby) await holder.exited
     const next = standby ?? stage.startWorker()

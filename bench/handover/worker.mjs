@@ -4,6 +4,7 @@
 // {do: 'serve'} acquires `name` ('web') with generation, takeover, wait (-1: for ever), serves it and gives it back on a drain. And:
 //   kind: 'http' | 'http2'   drainTimeout, signals, notify: as serve() takes them   again: acquires again, in the line, when it was drained
 //   abrupt: closes idle connections the moment it is drained, as most programs do: a control
+//   busy: keeps a processor busy from now on, with a look at the event loop each 5 ms
 //   ready: 'told'      is ready only when told {do: 'ready'}; 'unheard': then does not listen; 'never': hangs; 'crash': exits 1
 //   leave: 'told'      on a drain stops accepting, and gives back only when told {do: 'leave'}
 //
@@ -38,7 +39,13 @@ function answer(request, response) {
   else response.end(BODY)
 }
 
-async function serve({ again, ...options }) {
+function keepBusy() {
+  for (const end = performance.now() + 5; performance.now() < end; );
+  setImmediate(keepBusy)
+}
+
+async function serve({ again, busy, ...options }) {
+  if (busy) keepBusy()
   for (let turn = options; turn; turn = again && { ...options, takeover: false, generation: undefined, wait: -1 }) {
     const { name = 'web', wait = 10_000, generation, takeover = false } = turn
     const wants = { takeover, ...(generation && { generation }), wait: wait < 0 ? Number.POSITIVE_INFINITY : wait }

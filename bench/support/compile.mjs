@@ -8,8 +8,8 @@ const ROOT = join(import.meta.dirname, '../..')
 const OUT = join(ROOT, 'build/bench')
 
 /** The path of the program, or undefined when it does not compile for want of a library. */
-export function compile(name, libraries = []) {
-  const source = join(ROOT, 'bench/grant', `${name}.c`)
+export function compile(name, libraries = [], directory = 'bench/grant') {
+  const source = join(ROOT, directory, `${name}.c`)
   const program = join(OUT, name)
   if (modified(program) > modified(source)) return program
   mkdirSync(OUT, { recursive: true })
