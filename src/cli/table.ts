@@ -2,6 +2,7 @@
 
 import { printable } from '../protocol/printable.ts'
 import type { Output } from './env.ts'
+import { toCells, widthOf } from './top/text.ts'
 
 export interface Column<Row> {
   heading: string
@@ -11,10 +12,12 @@ export interface Column<Row> {
 
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], bold: boolean): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))))
-  const widths = columns.map((column, at) => Math.max(column.heading.length, ...cells.map((row) => row[at]!.length)))
+  const widths = columns.map((column, at) =>
+    Math.max(...[column.heading, ...cells.map((row) => row[at]!)].map(widthOf)),
+  )
   const line = (texts: readonly string[]) =>
     texts
-      .map((text, at) => (columns[at]!.align === 'right' ? text.padStart(widths[at]!) : text.padEnd(widths[at]!)))
+      .map((text, at) => toCells(text, widths[at]!, { align: columns[at]!.align, ellipsis: '' }))
       .join('  ')
       .trimEnd()
   const head = line(columns.map((column) => column.heading))

@@ -69,6 +69,41 @@ LEASE  NAME    PID  USER      COMMAND                                   GENERATI
 `)
   })
 
+  it('of holders has deadline, unit and status if asked for them, and what is wide takes its room', async () => {
+    const now = HOLDER.since + 20_000
+    const draining: HolderView = {
+      ...HOLDER,
+      state: 'draining',
+      deadline: now + 12_000,
+      unit: 'web.service',
+      container: '0a1b',
+    }
+    const late: HolderView = {
+      ...HOLDER,
+      lease: 8,
+      command: '漢字',
+      deadline: now - 3000,
+      status: `all set ${'.'.repeat(60)}`,
+    }
+    const none = { lease: null, generation: null, since: null }
+    const stray: HolderView = { ...HOLDER, ...none, state: 'undeclared', unit: 'cron.service' }
+    const { stdout } = await runCli(['holders', '--wide'], { broker: { holders: async () => [draining, late, stray] }, now })
+    expect(stdout).toBe(`\
+LEASE  NAME    PID  USER      COMMAND          GENERATION  STATE       SINCE  DEADLINE  UNIT              STATUS
+    7  web   41237  www-data  node server.mjs  g1          draining      20s    in 12s  web.service 0a1b  -
+    8  web   41237  www-data  漢字             g1          ready         20s    3s ago  -                 all set ${'.'.repeat(60)}
+    -  web   41237  www-data  node server.mjs  -           undeclared      -         -  cron.service      -
+`)
+    const { stdout: plain } = await runCli(['holders'], { broker: { holders: async () => [draining] }, now })
+    expect(plain).toMatch(/ SINCE\n/)
+  })
+
+  it('of holders says what runs before where it lies', async () => {
+    const far = { ...HOLDER, command: '/opt/releases/2026-11-28/node/bin/node server.mjs --port 80' }
+    const { stdout } = await runCli(['holders'], { broker: { holders: async () => [far] } })
+    expect(stdout).toContain('  node server.mjs --port 80  ')
+  })
+
   it('of stats has a line for each counter', async () => {
     expect((await runCli(['stats'], { broker })).stdout).toBe(`\
 COUNTER           VALUE

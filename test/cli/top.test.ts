@@ -37,6 +37,17 @@ function expectRestored({ modes, restored, unknown }: Sight): void {
 }
 
 describe('the window', () => {
+  it('shows what happened before it was opened', async () => {
+    const daemon = await startDaemon({ sockets: NAMES })
+    const worker = await Asker.connect(daemon.control)
+    await worker.lease('web', { ready: true })
+    const window = top(daemon)
+    await window.shows(/events ─+\s+[\d:]+ granted +web[\s\S]*ready +web/)
+    window.type('q')
+    expectRestored(await window.end())
+    worker.client.close()
+  })
+
   it('shows names, holders and events as they happen, and takes keys', async () => {
     const daemon = await startDaemon({ sockets: NAMES })
     const window = top(daemon)

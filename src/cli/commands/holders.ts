@@ -4,6 +4,7 @@ import type { HolderView } from '../../protocol/messages.ts'
 import type { Env } from '../env.ts'
 import { ask, printJson, printTable, type ReaderOptions, readerCommand } from '../reader.ts'
 import { isGlob, isUser, oneOfOption, type SelectOptions, type SortKeys, selectNames, sortRows } from '../select.ts'
+import { withoutDirectory } from '../short-command.ts'
 import { type Column, formatDuration } from '../table.ts'
 
 const columns = (now: number): readonly Column<HolderView>[] => [
@@ -11,16 +12,32 @@ const columns = (now: number): readonly Column<HolderView>[] => [
   { heading: 'NAME', cell: ({ name }) => name },
   { heading: 'PID', align: 'right', cell: ({ pid }) => String(pid) },
   { heading: 'USER', cell: ({ user }) => user },
-  { heading: 'COMMAND', cell: ({ command }) => shorten(command, 40) },
+  { heading: 'COMMAND', cell: ({ command }) => shortenCommand(command, 40) },
   { heading: 'GENERATION', cell: ({ generation }) => generation ?? '-' },
   { heading: 'STATE', cell: state },
   { heading: 'SINCE', align: 'right', cell: ({ since }) => (since === null ? '-' : formatDuration(now - since)) },
 ]
 
+const wideColumns = (now: number): readonly Column<HolderView>[] => [
+  ...columns(now),
+  { heading: 'DEADLINE', align: 'right', cell: (view) => (view.lease === null ? '-' : timeTo(view.deadline, now)) },
+  { heading: 'UNIT', cell: ({ unit, container }) => [unit, container].filter(Boolean).join(' ') || '-' },
+  { heading: 'STATUS', cell: (view) => (view.lease === null ? '-' : (view.status ?? '-')) },
+]
+
+function timeTo(deadline: number | undefined, now: number): string {
+  if (deadline === undefined) return '-'
+  return deadline >= now ? `in ${formatDuration(deadline - now)}` : `${formatDuration(now - deadline)} ago`
+}
+
 /** `undeclared (from 7)`: a descendant of the holder of lease 7. */
 function state(view: HolderView): string {
   if (view.lease !== null || view.inheritedFrom === undefined) return view.state
   return `${view.state} (from ${view.inheritedFrom})`
+}
+
+function shortenCommand(command: string, width: number): string {
+  return shorten(command.length <= width ? command : withoutDirectory(command), width)
 }
 
 function shorten(text: string, width: number): string {
@@ -38,7 +55,9 @@ const SORT: SortKeys<HolderView> = {
   since: ({ since }) => -(since ?? Number.MAX_SAFE_INTEGER),
 }
 
-interface HoldersOptions extends ReaderOptions, SelectOptions {}
+interface HoldersOptions extends ReaderOptions, SelectOptions {
+  wide?: boolean
+}
 
 export function addHolders(program: Command, env: Env): Command {
   const command = readerCommand('holders', 'who has the sockets, with a lease and without')
@@ -47,17 +66,18 @@ export function addHolders(program: Command, env: Env): Command {
     .addOption(oneOfOption('--state <state>', 'only those in this state', STATES))
     .addOption(oneOfOption('--sort <key>', 'in this order', Object.keys(SORT)))
     .option('--reverse', 'the other way round')
+    .option('--wide', 'with the columns DEADLINE, UNIT and STATUS')
   return program.addCommand(command).commands.at(-1)!.addHelpText('after', HELP).action(action)
 
   async function action(globs: string[], options: HoldersOptions): Promise<void> {
-    const { json, state, user } = options
+    const { json, state, user, wide } = options
     const views = await ask(command, env, (broker) => holdersOf(broker, globs))
     const chosen = views.filter(
       (view) => (state === undefined || view.state === state) && (user === undefined || isUser(view, user)),
     )
     const holders = sortRows(chosen, SORT, options)
     if (json) return printJson(env, { holders })
-    printTable(env, columns(env.now()), holders)
+    printTable(env, (wide ? wideColumns : columns)(env.now()), holders)
   }
 }
 
@@ -72,10 +92,13 @@ async function holdersOf(broker: Broker, globs: readonly string[]): Promise<Hold
 const HELP = `
 STATE is granted (has the socket), ready (serves), draining (was asked to stop), or undeclared: the process has the socket open
 without a lease, from the holder of the lease that is named, or as a leak. SINCE is how long the lease has been so.
+With --wide: DEADLINE, by when it is to be ready or to have gone; UNIT, systemd's, and the container; STATUS, in the program's
+own words.
 The kernel says who holds a lease: pid and user are not the worker's own words.
 
 Examples:
   fd-broker holders
   fd-broker holders web --json
+  fd-broker holders --wide
   fd-broker holders --state undeclared
   fd-broker holders 'api/*' --user www-data --sort since`

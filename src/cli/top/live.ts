@@ -6,7 +6,7 @@ import { readKeys } from './keys.ts'
 import type { Look } from './look.ts'
 import { render } from './render.ts'
 import { Screen, type Terminal } from './screen.ts'
-import { type Effect, type Input, initialState, type Question, type TopState } from './state.ts'
+import { type Effect, EVENTS_KEPT, type Input, initialState, type Question, type TopState } from './state.ts'
 import { update } from './update.ts'
 
 /** As the wire takes it: no more keys than that. */
@@ -72,7 +72,7 @@ export class Live {
     ]
     try {
       this.#draw()
-      await Promise.all([this.#watch(), this.#listen()])
+      await Promise.all([this.#watch(), this.#listen(), this.#recall()])
     } finally {
       for (const off of offs) off()
     }
@@ -186,6 +186,15 @@ export class Live {
         resolve()
       }
     })
+  }
+
+  async #recall(): Promise<void> {
+    try {
+      const events = await this.#broker.history({ limit: EVENTS_KEPT, signal: this.#end.signal })
+      this.#take({ type: 'past', events })
+    } catch {
+      // An older broker keeps none, and #watch says why one is not reached.
+    }
   }
 
   async #listen(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { counted } from '../../protocol/counted.ts'
 import type { HolderView, NameView, SocketFigures } from '../../protocol/messages.ts'
+import { withoutDirectory } from '../short-command.ts'
 import { formatDuration } from '../table.ts'
 import { type Body, clock, eventHeight, eventLines, rule, scroll } from './body.ts'
 import { type TopColumn, tableLines } from './columns.ts'
@@ -110,7 +111,7 @@ function holderColumns(now: number): readonly TopColumn<HolderView>[] {
     { heading: 'LEASE', align: 'right', cell: ({ lease }) => (lease === null ? '-' : String(lease)) },
     { heading: 'PID', align: 'right', cell: ({ pid }) => String(pid) },
     { heading: 'USER', least: 6, cell: ({ user }) => user },
-    { heading: 'COMMAND', least: 12, cell: ({ command }) => command },
+    { heading: 'COMMAND', least: 12, cell: ({ command }) => withoutDirectory(command) },
     { heading: 'GENERATION', least: 6, expendable: 2, cell: ({ generation }) => generation ?? '-' },
     {
       heading: 'STATE',

@@ -46,6 +46,8 @@ export type Input =
   | { type: 'resize'; size: Size }
   | { type: 'look'; names: readonly NameView[]; holders: readonly HolderView[] | undefined; at: number }
   | { type: 'event'; event: BrokerEvent }
+  /** What happened before anybody looked. */
+  | { type: 'past'; events: readonly BrokerEvent[] }
   | { type: 'away'; why: string; at: number }
   | { type: 'notice'; text: string; bad: boolean }
 

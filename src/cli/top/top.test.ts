@@ -54,6 +54,23 @@ function session(inputs: readonly (Input | string)[], names = NAMES, holders: Ho
 
 const firstWords = (rows: readonly string[]) => rows.map((row) => row.slice(2).split(' ')[0])
 
+describe('the events', () => {
+  it('of before are shown above those of now, each once', () => {
+    const granted = { event: 'granted', at: NOW - 2000, name: 'web', lease: 3 }
+    const ready = { event: 'ready', at: NOW - 1000, name: 'web', lease: 3 }
+    const past = [
+      { ...granted, seq: 1 },
+      { ...ready, seq: 2 },
+    ]
+    const { lines } = session([
+      { type: 'event', event: ready },
+      { type: 'past', events: past },
+    ])
+    const shown = lines.filter((line) => / (granted|ready) +web/.test(line))
+    expect(shown.map((line) => line.trim().slice(9))).toEqual(['granted    web lease=3', 'ready      web lease=3'])
+  })
+})
+
 describe('the names', () => {
   it('are a table with their queues drawn, below totals, above events and keys', () => {
     const { lines, rows } = session([])

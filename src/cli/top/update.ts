@@ -16,6 +16,8 @@ export function update(state: TopState, input: Input): Step {
       return [look(state, input.names, input.holders, input.at), []]
     case 'event':
       return [addEvent(state, input.event), []]
+    case 'past':
+      return [addPast(state, input.events), []]
     case 'away':
       return [{ ...state, away: input.why, now: input.at }, []]
     case 'notice':
@@ -54,6 +56,14 @@ function lengthen(history: TopState['history'], names: readonly NameView[]): Map
   return new Map(
     names.map((view) => [view.name, [...(history.get(view.name) ?? []), figure(view)].slice(-HISTORY_KEPT)]),
   )
+}
+
+/** The broker may have told some of it as it happened, too. */
+function addPast(state: TopState, past: readonly BrokerEvent[]): TopState {
+  const key = ({ event, at, name, lease }: BrokerEvent) => JSON.stringify([event, at, name, lease])
+  const told = new Set(state.events.map(key))
+  const events = past.filter((event) => !told.has(key(event))).map(({ seq: _seq, ...event }) => event as BrokerEvent)
+  return { ...state, events: [...events, ...state.events].slice(-EVENTS_KEPT) }
 }
 
 function addEvent(state: TopState, event: BrokerEvent): TopState {
