@@ -140,13 +140,16 @@ it('closes a connection that stays idle at the grace, half the deadline, and not
 
 it('finishes requests in flight, and pipelined ones', async () => {
   const { broker } = await start()
-  const server = createHttp((request, response) => setTimeout(() => response.end(request.url), 150))
+  const inFlight: (() => void)[] = []
+  const server = createHttp((request, response) => inFlight.push(() => response.end(request.url)))
   const { lease, done, port } = await serveOn(broker, server)
   const answer = ask(port, keepAlive(), '/slow')
   const piped = dial(port, '127.0.0.1')
   piped.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')
-  await sleep(50)
+  await until(() => inFlight.length === 3, 'three requests in flight')
   void lease.release()
+  await sleep(20)
+  for (const end of inFlight) end()
   expect(await answer).toEqual({ body: '/slow', connection: 'close' })
   expect(await text(piped)).toMatch(/^HTTP\/1.1 200 OK\r\nDate.*keep-alive.*\/1.*200 OK.*Connection: close.*\/2/s)
   expect(await done).toEqual({ reason: 'released', cut: 0 })

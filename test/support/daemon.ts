@@ -73,7 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const config = writeConfig(directory, options)
   const daemon = launch(directory, config, options)
   for (let tries = 0; !daemon.logs().some(({ msg }) => msg === 'serving'); tries++) {
-    if (daemon.process.exitCode !== null || tries > 500)
+    if (daemon.process.exitCode !== null || tries > 3000)
       throw new Error(`the broker did not start:\n${daemon.stderr()}`)
     await sleep(10)
   }
