@@ -151,10 +151,12 @@ export class Guard implements SocketsObserver {
     this.timers.add(timer)
   }
 
+  /** Whoever waits for this end gets sockets that listen; what else is to be set back need not keep it waiting. */
   ended(name: string, lease: number): void {
     this.reports.ended(name, lease)
-    const starting = this.starts.ended(name, lease)
-    this.audits.ask(name, starting ? 'silent' : 'told')
+    const how = this.starts.ended(name, lease) ? 'silent' : 'told'
+    for (const watched of this.of(name)) this.look(watched, () => this.reopen(watched))
+    setImmediate(() => this.audits.ask(name, how))
   }
 
   /** Nobody holds the name: O_NONBLOCK is as configured again. */
@@ -220,18 +222,28 @@ export class Guard implements SocketsObserver {
   }
 
   private inspect(watched: Watched, how: 'told' | 'silent'): void {
-    if (this.paused) return
-    try {
+    this.look(watched, () => {
       this.followNonBlocking(watched)
-      if (watched.guarded.reopen()) this.report(watched, ['shutdown'])
+      this.reopen(watched)
       const findings = watched.guarded.inspect()
       if (findings !== undefined) this.found(watched, findings, how)
       else this.bent.mended(watched.socket)
       this.lock(watched)
       this.note(watched)
+    })
+  }
+
+  private look(watched: Watched, act: () => void): void {
+    if (this.paused) return
+    try {
+      act()
     } catch (error) {
       this.log.error({ err: error, name: watched.name }, 'the guard could not look at a socket')
     }
+  }
+
+  private reopen(watched: Watched): void {
+    if (watched.guarded.reopen()) this.report(watched, ['shutdown'])
   }
 
   /** A holder may turn O_NONBLOCK on, where the configuration leaves it open; then it stays on while there are holders. */

@@ -87,7 +87,10 @@ LEASE  NAME    PID  USER      COMMAND                                   GENERATI
     }
     const none = { lease: null, generation: null, since: null }
     const stray: HolderView = { ...HOLDER, ...none, state: 'undeclared', unit: 'cron.service' }
-    const { stdout } = await runCli(['holders', '--wide'], { broker: { holders: async () => [draining, late, stray] }, now })
+    const { stdout } = await runCli(['holders', '--wide'], {
+      broker: { holders: async () => [draining, late, stray] },
+      now,
+    })
     expect(stdout).toBe(`\
 LEASE  NAME    PID  USER      COMMAND          GENERATION  STATE       SINCE  DEADLINE  UNIT              STATUS
     7  web   41237  www-data  node server.mjs  g1          draining      20s    in 12s  web.service 0a1b  -
