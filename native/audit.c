@@ -1,5 +1,6 @@
 #include "audit.h"
 #include "diag.h"
+#include "passing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Each answers below 0 where it cannot tell; errno says why, and is 0 where there is nothing to tell. */
 static int32_t nonblock(int fd)
 {
   int flags = fcntl(fd, F_GETFL);
@@ -38,16 +40,21 @@ static int32_t unix_backlog(int fd)
 {
   struct stat stat;
   struct unix_figures figures;
-  if (fstat(fd, &stat) < 0 || unix_diag((uint32_t)stat.st_ino, &figures) < 0)
+  if (fstat(fd, &stat) < 0)
     return -1;
-  return (int32_t)figures.wqueue;
+  int status = unix_diag((uint32_t)stat.st_ino, &figures);
+  if (status < 0)
+    errno = -status;
+  return status < 0 ? -1 : (int32_t)figures.wqueue;
 }
 
 static int32_t connected(int fd)
 {
   struct sockaddr_storage peer;
   socklen_t length = sizeof peer;
-  return getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+  if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
+    return 1;
+  return errno == ENOTCONN ? 0 : -1;
 }
 
 /* Asked with no room, the kernel tells the length of the program. */
@@ -89,19 +96,30 @@ static int32_t fact(int fd, int32_t name)
   }
 }
 
-static void read_row(int fd, const struct audit_row *row, uint8_t *value)
+/* What could not be asked is no answer: taken for one, it would be repaired. */
+static int read_fact(int fd, int32_t name, uint8_t *value, size_t size)
+{
+  errno = 0;
+  int32_t number = fact(fd, name);
+  if (number < 0 && is_passing(errno))
+    return -errno;
+  memset(value, 0, size);
+  memcpy(value, &number, size < sizeof number ? size : sizeof number);
+  return 0;
+}
+
+static int read_row(int fd, const struct audit_row *row, uint8_t *value)
 {
   size_t size = (size_t)row->size;
-  if (row->level == AUDIT_FACT) {
-    int32_t number = fact(fd, row->name);
-    memset(value, 0, size);
-    memcpy(value, &number, size < sizeof number ? size : sizeof number);
-    return;
-  }
+  if (row->level == AUDIT_FACT)
+    return read_fact(fd, row->name, value, size);
   socklen_t length = (socklen_t)size;
   memset(value, 0xff, size);
-  if (getsockopt(fd, row->level, row->name, value, &length) < 0)
-    memset(value, 0xff, size);
+  if (getsockopt(fd, row->level, row->name, value, &length) == 0)
+    return 0;
+  int status = is_passing(errno) ? -errno : 0;
+  memset(value, 0xff, size);
+  return status;
 }
 
 int audit_read(int fd, const struct audit_row *rows, size_t count, uint8_t *values, size_t length)
@@ -112,7 +130,9 @@ int audit_read(int fd, const struct audit_row *rows, size_t count, uint8_t *valu
   for (size_t i = 0; i < count; i++) {
     if (rows[i].size < 0 || (size_t)rows[i].size > length - filled)
       return -ENOBUFS;
-    read_row(fd, &rows[i], values + filled);
+    int status = read_row(fd, &rows[i], values + filled);
+    if (status < 0)
+      return status;
     filled += (size_t)rows[i].size;
   }
   return (int)filled;

@@ -25,7 +25,8 @@ struct audit_row {
 
 /*
  * Fills `values` with what each row says, one after the other: as many bytes as its size, of which those
- * that the kernel did not write are 0xff: all of them where it has no such option here. Returns the bytes filled, or -errno.
+ * that the kernel did not write are 0xff: all of them where it has no such option here. Returns the bytes filled, or -errno, also
+ * where anything could not be asked for want of descriptors or memory.
  */
 int audit_read(int fd, const struct audit_row *rows, size_t count, uint8_t *values, size_t length);
 

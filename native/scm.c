@@ -1,4 +1,5 @@
 #include "scm.h"
+#include "passing.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,7 +81,9 @@ int scm_check(const int32_t *fds, const uint64_t *cookies, size_t count)
   for (size_t i = 0; i < count; i++) {
     uint64_t cookie;
     socklen_t length = sizeof cookie;
-    if (getsockopt(fds[i], SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 || cookie != cookies[i])
+    if (getsockopt(fds[i], SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0)
+      return is_passing(errno) ? -errno : -ESTALE;
+    if (cookie != cookies[i])
       return -ESTALE;
   }
   return 0;

@@ -21,7 +21,7 @@ struct scm_meta {
 
 /*
  * 0 when each descriptor is the socket that has this SO_COOKIE, else -ESTALE: a number that was closed and given again names what
- * was never meant for the receiver.
+ * was never meant for the receiver. Another error where that could not be asked.
  */
 int scm_check(const int32_t *fds, const uint64_t *cookies, size_t count);
 

@@ -8,25 +8,27 @@ import type { ErrorCode } from '../protocol/errors.ts'
 import type { OwnedFd } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import { Effects } from './effects.ts'
+import { EventQueue } from './event-queue.ts'
 import { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import { Holders } from './holders.ts'
 import type { Counters, Host, Introduction } from './host.ts'
-import { identify } from './identify.ts'
 import { Journal } from './journal.ts'
 import { judgementOf } from './judgement.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
+import { LastLease } from './last-lease.ts'
 import type { Log } from './log.ts'
 import { NameCounters } from './name-counters.ts'
+import { openSession } from './open-session.ts'
 import type { Operator } from './operator.ts'
-import { ProcessBound } from './process-bound.ts'
+import { notifyDirectory, ProcessBound } from './process-bound.ts'
 import { Processes } from './processes.ts'
 import { Quotas } from './quotas.ts'
 import { Refusals } from './refusals.ts'
 import { Replacements } from './replacements.ts'
 import { dispatch } from './requests.ts'
 import { Rights } from './rights.ts'
-import { Session, type SessionHost } from './session.ts'
+import type { Session, SessionHost } from './session.ts'
 import type { Sockets } from './sockets.ts'
 import { ExpectedOptions } from './state/expected-options.ts'
 import { lastConnection, noPast, owedBy, type Past, restorePast } from './state/past.ts'
@@ -42,11 +44,6 @@ import { TurnedAway } from './turned-away.ts'
 import { UndeclaredCopies } from './undeclared.ts'
 import type { Upgrade } from './upgrade.ts'
 import { UserNames } from './user-names.ts'
-
-/** Beside the control socket, whose directory nobody else can write. */
-export function notifyDirectory({ broker }: Config): string {
-  return `${broker.control}.notify`
-}
 
 export class Broker implements SessionHost, Host {
   readonly config: Config
@@ -75,17 +72,19 @@ export class Broker implements SessionHost, Host {
   private readonly effects = new Effects(this)
   private readonly refusals = new Refusals(this)
   private readonly context: Context
-  private readonly events: CoreEvent[] = []
+  private readonly events = new EventQueue(
+    (event) => this.decide(event),
+    () => this.lastLease.changed(),
+  )
+  private readonly lastLease: LastLease
   readonly timers: Timers
   readonly undeclared: UndeclaredCopies
   private readonly quotas: Quotas
   private readonly stuck: StuckPeers
   private readonly turnedAway = new TurnedAway()
   private nextConnection: ConnectionId
-  private frozen = false
   /** Once, and not before this is the only broker: until then nothing was done that another could notice. */
   readonly begin: () => void
-  private onIdle: (() => void) | undefined
 
   constructor(config: Config, sockets: Sockets, log: Log, past: Past = noPast()) {
     this.config = config
@@ -98,6 +97,7 @@ export class Broker implements SessionHost, Host {
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
     const restored = restorePast(past, this.processes, config.broker.reclaimTimeout)
     this.registry = restored.registry
+    this.lastLease = new LastLease(this.registry)
     this.nextConnection = lastConnection(restored.registry) + 1
     this.processBound = new ProcessBound(this, notifyDirectory(config))
     this.undeclared = new UndeclaredCopies(this.registry, sockets, (name, pids) =>
@@ -134,9 +134,9 @@ export class Broker implements SessionHost, Host {
 
   /** A new control connection; `greeted`: one that a former broker has answered `hello`. */
   accept(fd: OwnedFd, greeted = false): void {
-    const peer = identify(fd, this.log)
-    if (peer === undefined) return
-    const session = new Session(this.nextConnection++, fd, peer, this.processes.join(peer), this)
+    const session = openSession(this, this.nextConnection++, fd)
+    if (session === undefined) return
+    const { peer } = session
     this.sessions.set(session.id, session)
     session.admin = this.rights.isAdmin(session)
     session.counted = !session.admin && this.quotas.connected(peer.uid)
@@ -193,7 +193,7 @@ export class Broker implements SessionHost, Host {
   }
 
   /** A fault of ours in one peer's request must not take the others' sockets down. */
-  private failed(session: Session, id: number, error: unknown): void {
+  failed(session: Session, id: number, error: unknown): void {
     this.log.error({ err: error, pid: session.peer.pid }, 'a request failed')
     if (!session.closed) session.refuse(id, 'SYSTEM', 'the broker failed at this request; its log says how')
   }
@@ -226,37 +226,28 @@ export class Broker implements SessionHost, Host {
     return session.holder
   }
 
-  /** Puts an event to the core and performs what it decides. What arises meanwhile, or while frozen, waits. */
+  /** Puts an event to the core and performs what it decides: now, or in its turn. */
   step(event: CoreEvent): void {
-    this.events.push(event)
-    if (this.events.length === 1 && !this.frozen) this.settle()
+    this.events.put(event)
   }
 
-  private settle(): void {
-    for (let next = this.events[0]; next !== undefined; next = this.events[0]) {
-      try {
-        this.context.now = Date.now()
-        this.performAll(step(this.registry, next, this.context))
-      } finally {
-        this.events.shift()
-      }
-    }
-    if (this.onIdle !== undefined && this.registry.leases.size === 0) this.onIdle()
+  private decide(event: CoreEvent): void {
+    this.context.now = Date.now()
+    this.performAll(step(this.registry, event, this.context))
   }
 
   /** Decides nothing, and reads nothing, until thaw(): another broker may take over exactly this state meanwhile. */
   freeze(): void {
-    this.frozen = true
+    this.events.hold()
     this.journal.save()
     this.guard.pause()
     for (const session of this.sessions.values()) session.freeze()
   }
 
   thaw(): void {
-    this.frozen = false
     this.guard.resume()
     for (const session of this.sessions.values()) session.thaw()
-    this.settle()
+    this.events.resume()
   }
 
   /** What survives this broker is written before anybody hears of it. */
@@ -286,15 +277,9 @@ export class Broker implements SessionHost, Host {
 
   /** Asks every holder to drain; resolves when the last lease has ended or the longest `drain_timeout` of those that are held is over. */
   drainAll(): Promise<void> {
-    return new Promise((resolve) => {
-      const held = new Set([...this.registry.leases.values()].map(({ name }) => name.config.drainTimeout))
-      const timer = setTimeout(resolve, Math.max(0, ...held))
-      this.onIdle = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      this.step({ type: 'shutdown' })
-    })
+    const ended = this.lastLease.end()
+    this.step({ type: 'shutdown' })
+    return ended
   }
 
   close(): void {

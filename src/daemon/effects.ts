@@ -49,6 +49,8 @@ export interface EffectsHost {
   /** Somebody waits for the end of a holder. */
   onStandby(): void
   step(event: CoreEvent): void
+  /** An answer to a request could not be given as it was decided. */
+  failed(session: Session, id: number, error: unknown): void
 }
 
 export class Effects {
@@ -58,14 +60,33 @@ export class Effects {
     this.broker = broker
   }
 
-  /** In order; only a grant overtakes what is told of the step, so that a standby waits for no onlooker. */
+  /**
+   * In order; only a grant overtakes what is told of the step, so that a standby waits for no onlooker. What one comes to keeps none of
+   * the others from being performed: all of it has been decided.
+   */
   performAll(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      if (!OVERTAKING.has(effect.type)) this.broker.journal.tellPublished()
-      this.perform(effect)
+      try {
+        if (!OVERTAKING.has(effect.type)) this.broker.journal.tellPublished()
+        this.perform(effect)
+      } catch (error) {
+        this.tellFailure(effect, error)
+      }
       if (effect.type === 'grant' && this.broker.journal.owesTelling) yieldProcessor()
     }
     this.broker.journal.tellPublished()
+  }
+
+  /** Whose request it was an answer to hears of it. */
+  private tellFailure(effect: Effect, error: unknown): void {
+    const session = 'request' in effect ? this.broker.sessions.get(effect.connection) : undefined
+    if (session === undefined || !('request' in effect))
+      return this.broker.log.error({ err: error, effect: effect.type }, 'an effect of what was decided failed')
+    try {
+      this.broker.failed(session, effect.request, error)
+    } catch {
+      session.close()
+    }
   }
 
   perform(effect: Effect): void {
@@ -119,11 +140,11 @@ export class Effects {
       body['sockets'] = this.broker.sockets.descriptions(name)
       session.answerList(id, body, 'sockets', this.broker.sockets.lent(name))
     } catch (error) {
+      if (lease !== undefined) this.broker.step({ type: 'undelivered', lease })
       if (!(error instanceof SystemError)) throw error
       if (error.code === 'ESTALE')
         this.broker.log.fatal({ err: error, name }, 'a descriptor is not the socket that it should be: not sent')
       else this.broker.journal.warnOf(session.peer, { err: error, name }, 'descriptors could not be sent')
-      if (lease !== undefined) this.broker.step({ type: 'undelivered', lease })
       session.refuse(id, 'SYSTEM', `the descriptors could not be sent: ${error.message}`)
     }
   }

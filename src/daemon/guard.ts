@@ -40,6 +40,8 @@ interface Watched extends Bent {
   noted: number
   /** A holder can still attach a filter. */
   filterable: boolean
+  /** It could not be looked at the last time. */
+  blind: boolean
 }
 
 export interface GuardHost {
@@ -92,12 +94,21 @@ export class Guard implements SocketsObserver {
     const guarded = this.guardedOf(socket, model, former)
     const filterable = this.locksFilters && socket.address.type === 'tcp'
     const noted = guarded.expected === former ? guarded.revision : -1
-    const watched = { name, index, socket, model, guarded, noted, filterable }
+    const watched = { name, index, socket, model, guarded, noted, filterable, blind: false }
     this.watched.set(fd, watched)
     this.byName.set(name, (this.byName.get(name) ?? new Set()).add(watched))
     this.lock(watched)
     this.note(watched)
-    this.hangups.add(fd, socket.address.type === 'tcp' ? model.backlog : undefined)
+    this.listenFor(watched)
+  }
+
+  /** Where it cannot be, for want of memory, the look of every second sees a shutdown too. */
+  private listenFor({ name, socket, model }: Watched): void {
+    try {
+      this.hangups.add(socket.fd.fd, socket.address.type === 'tcp' ? model.backlog : undefined)
+    } catch (error) {
+      this.log.error({ err: error, name }, 'a shutdown of this socket is seen within a second, not at once')
+    }
   }
 
   private guardedOf(socket: BoundSocket, { backlog }: NameModel, former: string | undefined): GuardedSocket {
@@ -237,8 +248,10 @@ export class Guard implements SocketsObserver {
     if (this.paused) return
     try {
       act()
+      watched.blind = false
     } catch (error) {
-      this.log.error({ err: error, name: watched.name }, 'the guard could not look at a socket')
+      if (!watched.blind) this.log.error({ err: error, name: watched.name }, 'the guard cannot look at a socket')
+      watched.blind = true
     }
   }
 

@@ -61,7 +61,7 @@ export class LeavingSockets {
   private look(): void {
     const now = performance.now()
     for (const entry of this.entries) {
-      if (waiting(entry.socket) > 0) entry.quietSince = now
+      if (waiting(entry.socket) !== 0) entry.quietSince = now
       if (now >= entry.deadline) this.end(entry)
       else if (now - entry.quietSince >= quietOf(entry) && now >= entry.lookAt) this.endUnlessHeld(entry, now)
     }
@@ -77,7 +77,7 @@ export class LeavingSockets {
   private end(entry: Entry): void {
     this.entries.delete(entry)
     const { name, socket } = entry
-    const dropped = waiting(socket)
+    const dropped = waiting(socket) ?? 0
     const details = { name, socket: formatAddress(socket.address), cookie: socket.cookie, dropped }
     if (dropped > 0) this.log.warn(details, 'old socket closed: what waited in its queue is lost')
     else this.log.info(details, 'old socket closed')
@@ -95,9 +95,13 @@ function quietOf({ socket, replaced }: Entry): number {
   return replaced && socket.address.type === 'tcp' ? TCP_QUIET_MS : LOCAL_QUIET_MS
 }
 
-/** Connections that wait to be accepted; bytes of datagrams that wait to be read. */
-function waiting({ fd, address }: BoundSocket): number {
-  return socketFigures(fd.fd, address.type).queue ?? 0
+/** Connections that wait to be accepted; bytes of datagrams that wait to be read. Undefined where that cannot be asked. */
+export function waiting({ fd, address }: BoundSocket): number | undefined {
+  try {
+    return socketFigures(fd.fd, address.type).queue ?? 0
+  } catch {
+    return undefined
+  }
 }
 
 function listens({ address: { type } }: BoundSocket): boolean {

@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   private clear(): boolean {
-    return !this.descriptorsSent || (this.channel.queuedBytes === 0 && this.channel.unreadBytes() === 0)
+    return !this.descriptorsSent || (this.channel.queuedBytes === 0 && this.channel.isRead)
   }
 
   private transmit(bytes: Uint8Array, { fds, cookies }: Lent): void {

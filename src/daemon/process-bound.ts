@@ -11,8 +11,10 @@ import {
   type OwnedFd,
   openSocketsOf,
   processOf,
+  SystemError,
   UserNotifyThread,
 } from '../sys/index.ts'
+import type { Config } from './config/model.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import type { Processes } from './processes.ts'
 import type { Sockets } from './sockets.ts'
@@ -30,6 +32,11 @@ export interface ProcessBoundHost {
   readonly kept: KeptDescriptors
   /** What survives this broker. */
   readonly state: StateLog
+}
+
+/** Beside the control socket, whose directory nobody else can write. */
+export function notifyDirectory({ broker }: Config): string {
+  return `${broker.control}.notify`
 }
 
 /** What a restart must know of a process-bound lease beside what the core knows: `notify/LEASE`. */
@@ -203,7 +210,7 @@ export class ProcessBound {
     const { notices, junk } = parseNotify(text)
     this.counters.junk += junk
     for (const notice of notices) {
-      if (notice.kind === 'MAINPID') this.move(group, notice.pid)
+      if (notice.kind === 'MAINPID') this.moveIfKnown(group, notice.pid)
       else for (const lease of [...group.leases.keys()]) this.host.step({ type: 'notify', lease, message: notice })
     }
   }
@@ -216,6 +223,16 @@ export class ProcessBound {
     const process = processes.keyOf(pid)
     const leases = process === undefined ? undefined : registry.byProcess.get(process)
     return ![...(leases ?? [])].some((lease) => lease.state !== 'waiting')
+  }
+
+  /** A process that cannot be looked up or watched, for want of descriptors or memory, is as good as none. */
+  private moveIfKnown(group: Group, pid: number): void {
+    try {
+      this.move(group, pid)
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error
+      this.counters.refused++
+    }
   }
 
   /** Those leases whose sockets that process has open go with it; a process of another user gets none. */
@@ -237,6 +254,17 @@ export class ProcessBound {
       user: this.host.users.of(peer.uid),
       command: '',
     }
+    try {
+      if (this.moveTo(holder, group, open) === 0) this.counters.refused++
+    } finally {
+      processes.leave(process)
+    }
+  }
+
+  /** How many of the group's leases go with the new holder. */
+  private moveTo(holder: HolderInfo, group: Group, open: ReadonlySet<number>): number {
+    const { processes } = this.host
+    const { process } = holder
     let moved = 0
     for (const [id, former] of [...group.leases]) {
       const lease = this.host.registry.leases.get(id)
@@ -244,14 +272,13 @@ export class ProcessBound {
         continue
       moved++
       if (former === process) continue
+      this.keepProcess(id, process)
       processes.hold(process)
       group.leases.set(id, process)
-      this.keepProcess(id, process)
       this.host.step({ type: 'notify', lease: id, message: { kind: 'MAINPID', holder } })
       processes.leave(former)
     }
-    if (moved === 0) this.counters.refused++
-    processes.leave(process)
+    return moved
   }
 
   private mayLookUp({ lookups }: Group): boolean {

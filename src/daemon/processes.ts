@@ -46,14 +46,14 @@ export class Processes {
     this.onExit = onExit
   }
 
-  /** Takes over the peer's pidfd. Pair with `leave`. */
+  /** Takes over the peer's pidfd, also where it throws because the process cannot be watched. Pair with `leave`. */
   join(peer: Peer): ProcessKey {
     const { identity = `connection:${this.nextKey}` } = peer
     const known = this.byIdentity.get(identity)
     if (known !== undefined) {
-      known.users++
       if (known.watch === undefined && peer.pidfd !== undefined) this.watch(known, peer.pidfd)
       else peer.pidfd?.close()
+      known.users++
       return known.key
     }
     const entry: Entry = {
@@ -66,15 +66,20 @@ export class Processes {
       alive: isPresent(peer),
       wanted: false,
     }
+    if (peer.pidfd !== undefined) this.watch(entry, peer.pidfd)
     this.entries.set(entry.key, entry)
     this.byIdentity.set(identity, entry)
-    if (peer.pidfd !== undefined) this.watch(entry, peer.pidfd)
     return entry.key
   }
 
   private watch(entry: Entry, pidfd: OwnedFd): void {
+    try {
+      entry.watch = new ProcessWatch(pidfd, this.exits, () => this.exited(entry))
+    } catch (error) {
+      pidfd.close()
+      throw error
+    }
     entry.peer.pidfd = pidfd
-    entry.watch = new ProcessWatch(pidfd, this.exits, () => this.exited(entry))
     if (entry.peer.pid > 0) this.byPid.set(entry.peer.pid, entry)
   }
 

@@ -2,8 +2,9 @@
 
 import { leasesOf, type Registry } from '../core/registry.ts'
 import type { CoreEvent } from '../core/types.ts'
+import { formatAddress } from '../protocol/address.ts'
 import type { BoundSocket } from '../sys/index.ts'
-import { LeavingSockets } from './leaving-sockets.ts'
+import { LeavingSockets, waiting } from './leaving-sockets.ts'
 import type { Log } from './log.ts'
 import type { Lent } from './outbox.ts'
 import type { Session } from './session.ts'
@@ -62,11 +63,11 @@ export class Replacements {
 
   /** A removed name has no holder any more: its sockets end, for whoever has a copy too. */
   retire(name: string): void {
-    const figures = this.host.sockets.figures(name)
-    const dropped = figures.reduce((sum, { queue }) => sum + (queue ?? 0), 0)
+    const { sockets = [] } = this.host.sockets.current().get(name) ?? {}
+    const dropped = sockets.reduce((sum, socket) => sum + (waiting(socket) ?? 0), 0)
     this.log.info({ name, dropped }, 'removed name closed')
     this.host.sockets.end(name)
-    for (const { address } of figures) this.leaving.endAt(address)
+    for (const { address } of sockets) this.leaving.endAt(formatAddress(address))
   }
 
   private tell(connection: number, event: Record<string, unknown>, lent: Lent): boolean {

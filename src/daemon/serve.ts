@@ -15,7 +15,7 @@ import {
   takeHeldNotify,
   takePassedFds,
 } from '../sys/index.ts'
-import { Broker, notifyDirectory } from './broker.ts'
+import { Broker } from './broker.ts'
 import type { Config } from './config/model.ts'
 import { lockControl, openControl } from './control-socket.ts'
 import { giveUpRoot } from './give-up-root.ts'
@@ -23,7 +23,7 @@ import type { Keeping } from './keeping.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import type { Log } from './log.ts'
 import { OpenConnections } from './open-connections.ts'
-import { keptNotifyNames } from './process-bound.ts'
+import { keptNotifyNames, notifyDirectory } from './process-bound.ts'
 import { onFirstStandby, rehearse } from './rehearsal.ts'
 import { type ReadConfig, Reloader, type ReloadResult } from './reload/reload.ts'
 import type { Signals, StopSignal } from './signals.ts'

@@ -1,11 +1,13 @@
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
+import { isPassing, isShortage } from './passing-errors.ts'
 import { type Peer, type PeerOptions, peerOf } from './peer.ts'
 import { Poll, READABLE, WRITABLE } from './poll.ts'
 import { type Credentials, type Received, receive, receivedBytes } from './receive.ts'
 import { SendQueue } from './send-queue.ts'
 import { admitRights, refuseRights, setInt } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
+import { lend, transmit } from './transmit.ts'
 
 export interface MessageInfo {
   /** The packet was longer than the receive limit; its rest is lost. */
@@ -34,32 +36,13 @@ export interface ChannelOptions {
   acceptFds: boolean
 }
 
-const { EAGAIN, EINTR, ETOOMANYREFS, ENOBUFS, ENOMEM, EPIPE, ECONNRESET, ENOTCONN } = constants.errno
+const { EPIPE, ECONNRESET, ENOTCONN } = constants.errno
 
-/** The kernel says nothing when descriptors in flight or memory become fewer, so these are tried again by the clock. */
-const retriable = new Set([ETOOMANYREFS, ENOBUFS, ENOMEM])
+/** The kernel does not say when descriptors in flight or memory become fewer: it is tried again by the clock. */
 const RETRY_MS = 10
 /** Packets of a peer that is being closed; more than its send buffer holds of the smallest. */
 const DISCARDED_MOST = 1024
 const peerGone = new Set([EPIPE, ECONNRESET, ENOTCONN])
-
-/** Outside the heap, as the addon needs them: a small array of its own would have to be moved there at each send. */
-const lent = new Int32Array(constants.SCM_FDS_MAX + 1)
-const lentOne = lent.subarray(0, 1)
-
-function lend(fds: readonly number[]): Int32Array {
-  if (fds.length > lent.length) return Int32Array.from(fds)
-  for (let i = 0; i < fds.length; i++) lent[i] = fds[i]!
-  return fds.length === 1 ? lentOne : lent.subarray(0, fds.length)
-}
-
-function transmit(fd: number, bytes: Uint8Array, fds: Int32Array | null, cookies: BigUint64Array | undefined): number {
-  return fds && cookies ? addon.sendSockets(fd, bytes, fds, cookies) : addon.send(fd, bytes, fds)
-}
-
-function waits(errno: number): boolean {
-  return errno === EAGAIN || errno === EINTR || retriable.has(errno)
-}
 
 /** One SEQPACKET connection: a packet is a message. */
 export class Channel {
@@ -119,9 +102,9 @@ export class Channel {
     return this.#queue.head ? this.#lastProgress : performance.now()
   }
 
-  /** Bytes that the kernel took and the peer has not read. 0 means that all was read. */
-  unreadBytes(): number {
-    return check(addon.unsent(this.fd), 'ioctl')
+  /** Whether the peer has read all that the kernel took; false where that cannot be asked. */
+  get isRead(): boolean {
+    return addon.unsent(this.fd) === 0
   }
 
   peer(options?: PeerOptions): Peer {
@@ -146,10 +129,10 @@ export class Channel {
       this.#finishReading(new SystemError(errno, 'sendmsg'))
       return
     }
-    if (!waits(errno)) throw new SystemError(errno, 'sendmsg')
+    if (!isPassing(errno)) throw new SystemError(errno, 'sendmsg')
     this.#lastProgress = performance.now()
     this.#queue.add(bytes, numbers, cookies)
-    if (retriable.has(errno)) this.#retryLater()
+    if (isShortage(errno)) this.#retryLater()
     this.#watch()
   }
 
@@ -243,7 +226,7 @@ export class Channel {
   }
 
   #onReceiveError(errno: number): 'packet' | 'nothing' | 'end' {
-    if (errno === EAGAIN || errno === EINTR) return 'nothing'
+    if (isPassing(errno)) return 'nothing'
     const error = new SystemError(errno, 'recvmsg')
     // The peer left without reading all. The kernel says so once, before what the peer had sent: that is still there.
     if (errno === ECONNRESET) this.#finishReading(error)
@@ -255,8 +238,8 @@ export class Channel {
     for (let head = this.#queue.head; head && !this.closed; head = this.#queue.head) {
       const errno = -transmit(this.fd, head.bytes, head.fds, head.cookies)
       if (peerGone.has(errno)) this.#finishReading(new SystemError(errno, 'sendmsg'))
-      if (retriable.has(errno)) this.#retryLater()
-      if (waits(errno) || this.#broken) return
+      if (isShortage(errno)) this.#retryLater()
+      if (isPassing(errno) || this.#broken) return
       this.#queue.shift()
       this.#lastProgress = performance.now()
       if (errno > 0) this.#handlers.sendFailed?.(new SystemError(errno, 'sendmsg'))

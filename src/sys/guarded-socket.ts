@@ -27,30 +27,45 @@ const NEVER = ['shutdown', 'connect', 'filter', 'TCP_MD5SIG']
 /** The broker's own copy of a shared socket, and what it is to be like: as it was when this was made, or as `expected` says. */
 export class GuardedSocket {
   private readonly socket: Guarded
-  private readonly snapshot: SocketSnapshot
+  private former: string | undefined
+  private snapshot: SocketSnapshot | undefined
   private expectsNonBlocking: boolean | undefined
 
+  /** Where the socket cannot be looked at, for want of descriptors or memory, the first look that succeeds says how it is to be. */
   constructor(socket: Guarded, expected?: string) {
     this.socket = socket
-    this.snapshot = new SocketSnapshot(socket.fd, socket.address)
-    if (expected !== undefined) this.snapshot.restore(expected)
-    for (const what of NEVER) this.snapshot.expect(what, 0)
+    this.former = expected
+    try {
+      this.snapshot = this.take()
+    } catch {
+      // inspect() says why.
+    }
   }
 
   /** One that was made while the socket was another broker's, which has this to say of it: it listens again since. */
   takeOver(expected: string): void {
+    this.former = expected
+    if (this.snapshot === undefined) return
     this.snapshot.refresh()
     this.snapshot.restore(expected)
   }
 
-  /** Other than before when `expected` is. */
+  private take(): SocketSnapshot {
+    const snapshot = new SocketSnapshot(this.socket.fd, this.socket.address)
+    if (this.former !== undefined) snapshot.restore(this.former)
+    for (const what of NEVER) snapshot.expect(what, 0)
+    if (this.expectsNonBlocking !== undefined) snapshot.expect('O_NONBLOCK', this.expectsNonBlocking ? 1 : 0)
+    return snapshot
+  }
+
+  /** Other than before when `expected` is; -1 where that is not known. */
   get revision(): number {
-    return this.snapshot.revision
+    return this.snapshot?.revision ?? -1
   }
 
   /** What it is to be like, for a later process. */
   get expected(): string {
-    return this.snapshot.toString()
+    return this.snapshot?.toString() ?? ''
   }
 
   /** O_NONBLOCK of the shared description. */
@@ -62,7 +77,7 @@ export class GuardedSocket {
   expectNonBlocking(on: boolean): void {
     if (on === this.expectsNonBlocking) return
     this.expectsNonBlocking = on
-    this.snapshot.expect('O_NONBLOCK', on ? 1 : 0)
+    this.snapshot?.expect('O_NONBLOCK', on ? 1 : 0)
   }
 
   /** A TCP listener that a holder shut listens again, before anything else is looked at; true when it was shut and is not any more. */
@@ -74,6 +89,7 @@ export class GuardedSocket {
 
   /** Sets everything back that is otherwise than it was. */
   inspect(): Findings | undefined {
+    this.snapshot ??= this.take()
     const bends = this.snapshot.bends()
     if (bends.length === 0) return undefined
     let still = bends

@@ -2,6 +2,7 @@
 
 import { addon, constants } from './addon.ts'
 import type { OwnedFd } from './owned-fd.ts'
+import { isPassing } from './passing-errors.ts'
 import { Poll, READABLE } from './poll.ts'
 import { receive, receivedBytes } from './receive.ts'
 import { check } from './system-error.ts'
@@ -19,8 +20,7 @@ const PACKET_MAX = 1024
 const PATIENCE_MS = 10_000
 const STEP_MS = 20
 
-const { EAGAIN, EINTR, ETOOMANYREFS, ENOBUFS, ENOMEM, EPIPE, ECONNRESET } = constants.errno
-const passing = new Set([EAGAIN, EINTR, ETOOMANYREFS, ENOBUFS, ENOMEM])
+const { EAGAIN, EPIPE, ECONNRESET } = constants.errno
 const over = new Set([EPIPE, ECONNRESET])
 
 export class KeeperLink {
@@ -45,7 +45,7 @@ export class KeeperLink {
     for (const end = performance.now() + PATIENCE_MS; !this.closed; ) {
       const errno = -addon.send(this.#socket.fd, bytes, numbers)
       if (errno <= 0 || over.has(errno)) return
-      if (!passing.has(errno) || performance.now() > end) check(-errno, 'sendmsg to the keeper')
+      if (!isPassing(errno) || performance.now() > end) check(-errno, 'sendmsg to the keeper')
       addon.wait(this.#socket.fd, errno === EAGAIN ? constants.POLLOUT : 0, STEP_MS)
     }
   }
@@ -106,7 +106,7 @@ export class KeeperLink {
   #receive(): KeeperPacket | 'end' | undefined {
     if (this.closed) return undefined
     const { result, fds, controlTruncated } = receive(this.#socket.fd, PACKET_MAX)
-    if (result === -EAGAIN || result === -EINTR) return undefined
+    if (isPassing(-result)) return undefined
     if (result <= 0) return 'end'
     const bytes = Buffer.from(receivedBytes(result))
     return { op: String.fromCharCode(bytes[0]!), bytes: bytes.subarray(1), fds, fdsLost: controlTruncated }

@@ -7,8 +7,6 @@ import { check, SystemError } from './system-error.ts'
 
 const { EACCES, ECONNREFUSED, ENOENT } = constants.errno
 
-const REFUSED: ReadonlySet<string> = new Set(['EACCES', 'EPERM'])
-
 /** Of three digits to the base of 36. */
 const NAMES = 36 ** 3
 /** Others may have taken some. */
@@ -145,16 +143,15 @@ export function setPathOwner(path: string, owner: PathOwner): void {
 }
 
 /**
- * Removes the path if it is still that inode. Before the socket is closed, while the number cannot be given again. It stays where the
- * directory is not ours: a broker that gave up root leaves it, and the next one finds it stale.
+ * Removes the path if it is still that inode. Before the socket is closed, while the number cannot be given again. It stays where that
+ * fails, as where the directory is not ours because we gave up root: the next broker finds it stale.
  */
 export function removePath(path: string, bound: Stats): void {
-  const now = lstat(path)
-  if (!now || now.ino !== bound.ino || now.dev !== bound.dev) return
   try {
-    unlinkSync(path)
-  } catch (error) {
-    if (!REFUSED.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+    const now = lstat(path)
+    if (now?.ino === bound.ino && now.dev === bound.dev) unlinkSync(path)
+  } catch {
+    // What is closed afterwards must be closed in any case.
   }
 }
 

@@ -1,13 +1,14 @@
 // What the guard must not do: take a worker's start for an attack, or wake for what workers accept.
 
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Asker, type Message } from '../support/asker.ts'
 import { Attacker } from '../support/attacker.ts'
 import { runBench } from '../support/bench.ts'
-import { type Daemon, IS_ROOT, startDaemon } from '../support/daemon.ts'
+import { type Daemon, IS_ROOT, startDaemon, stopCleanly, until } from '../support/daemon.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
 
@@ -45,6 +46,27 @@ function sleeps({ pid }: Daemon): number {
   })
   return counts.reduce((sum, count) => sum + count, 0)
 }
+
+it('nor is a descriptor table that is full, for want of which not all of a socket can be read', async () => {
+  const daemon = await startDaemon({
+    sockets: `[sockets.web]\nlisten = ["unix://{dir}/web.sock", "tcp://127.0.0.1:0"]\nallow = ["any"]\n`,
+  })
+  const viewer = await Asker.connect(daemon.control)
+  const cookies = async () => {
+    const [web] = (await viewer.ask('list'))['sockets'] as { sockets: Message[] }[]
+    return web!.sockets.map(({ cookie }) => cookie)
+  }
+  const before = await cookies()
+  const numbers = readdirSync(`/proc/${daemon.pid}/fd`).map(Number)
+  const free = numbers.findIndex((_, at) => !numbers.includes(at))
+  execFileSync('prlimit', ['--pid', String(daemon.pid), `--nofile=${free < 0 ? numbers.length : free}`])
+  await until(() => daemon.logs().some(({ msg }) => msg === 'the guard cannot look at a socket'), 'it is noticed')
+  await sleep(2200)
+  expect(await cookies()).toEqual(before)
+  expect(daemon.logs().filter(({ msg }) => /: repaired$|^lost/.test(String(msg)))).toEqual([])
+  viewer.close()
+  await stopCleanly(daemon)
+})
 
 describe.runIf(IS_ROOT)('a broker whose worker accepts (needs root, to be another user)', () => {
   it('is not woken by 300 connections', async () => {

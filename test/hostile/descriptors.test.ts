@@ -51,6 +51,10 @@ const WAYS: [string, string][] = [
   ['received without a hello', "s.close(); s = raw(); push(s, b'', bomb())"],
   ['in the queue of a connection that is closed', "s.send(b'\\xc1'); push(s, b'x', bomb())"],
   ['in the queue of one that never says hello', "s.close(); s = raw(); push(s, b'x', bomb()); time.sleep(1.2)"],
+  [
+    'received by a notify socket',
+    "push(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), b'STATUS=x', bomb(), granted(broker, 'web', bind='process').answer['notify'])",
+  ],
 ]
 
 const bombing = (way: string) => `${bombs(LINGER)}
@@ -61,7 +65,8 @@ def raw():
     return s
 refused = 0
 for _ in range(3):
-    s = connect().sock
+    broker = connect()
+    s = broker.sock
     try:
         ${way}
     except PermissionError: refused += 1

@@ -66,6 +66,7 @@ export class RawClient {
     for (;;) {
       const next = await this.next()
       if (next.message['id'] === id) return next
+      for (const fd of next.fds) fd.close()
     }
   }
 

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import type { Effect } from '../core/types.ts'
+import { Effects, type EffectsHost } from './effects.ts'
+
+const FULL = new Error('no descriptor is left')
+const full = () => {
+  throw FULL
+}
+
+/** A broker whose timers cannot be started, with one connection that `session` stands for; and what was done. */
+function effectsWith(session: object, failed?: () => void) {
+  const done: unknown[] = []
+  const broker = {
+    sessions: new Map([[7, session]]),
+    journal: { tellPublished: () => {}, owesTelling: false },
+    timers: { start: full, stop: (key: string) => done.push(['stopped', key]) },
+    log: { error: ({ err, effect }: { err: Error; effect: string }) => done.push(['logged', effect, err]) },
+    failed: failed ?? ((_: object, id: number, error: Error) => done.push(['failed', id, error])),
+  }
+  return { effects: new Effects(broker as unknown as EffectsHost), done }
+}
+
+const startTimer: Effect = { type: 'start-timer', key: 'a', at: 0 }
+const stopTimer: Effect = { type: 'stop-timer', key: 'b' }
+const reply: Effect = { type: 'reply', connection: 7, request: 3, body: {} }
+
+describe('effects of one step', () => {
+  it('are performed when one before them fails, which is logged', () => {
+    const { effects, done } = effectsWith({})
+    effects.performAll([startTimer, stopTimer])
+    expect(done).toEqual([
+      ['logged', 'start-timer', FULL],
+      ['stopped', 'b'],
+    ])
+  })
+
+  it('that answer a request and fail are told to who asked', () => {
+    const { effects, done } = effectsWith({ answer: full })
+    effects.performAll([reply, stopTimer])
+    expect(done).toEqual([
+      ['failed', 3, FULL],
+      ['stopped', 'b'],
+    ])
+  })
+
+  it('cost a peer the connection that cannot be told of a failure either', () => {
+    let closed = false
+    const close = () => {
+      closed = true
+    }
+    const { effects, done } = effectsWith({ answer: full, close }, full)
+    effects.performAll([reply, stopTimer])
+    expect([closed, done]).toEqual([true, [['stopped', 'b']]])
+  })
+})

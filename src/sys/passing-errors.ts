@@ -1,0 +1,11 @@
+import { constants } from './addon.ts'
+
+const { EAGAIN, EINTR, EMFILE, ETOOMANYREFS, ENOBUFS, ENOMEM } = constants.errno
+
+/** Something is short, and nobody says when it no longer is. */
+const shortages: ReadonlySet<number> = new Set([EMFILE, ETOOMANYREFS, ENOBUFS, ENOMEM])
+
+export const isShortage = (errno: number): boolean => shortages.has(errno)
+
+/** The same call may succeed later: it says nothing of whoever is at the other end. */
+export const isPassing = (errno: number): boolean => errno === EAGAIN || errno === EINTR || isShortage(errno)
