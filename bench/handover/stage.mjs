@@ -45,7 +45,7 @@ class Stage {
   }
 
   async open() {
-    this.#daemon = spawn(process.execPath, [CLI, 'serve', '--no-keeper', '--config', this.#config], { stdio: 'ignore' })
+    this.#daemon = spawn(process.execPath, [CLI, 'serve', '--config', this.#config], { stdio: 'ignore' })
     const [web] = await this.broker.list()
     this.port = Number(web.sockets[0].address.split(':').at(-1))
     const feed = this.broker.events()
@@ -79,16 +79,17 @@ class Stage {
 
   async close() {
     await this.broker.close()
-    for (const child of [...this.#processes, this.#daemon]) await ended(child)
+    for (const child of this.#processes) await ended(child, 'SIGKILL')
+    await ended(this.#daemon, 'SIGTERM')
     rmSync(this.directory, { recursive: true, force: true })
   }
 }
 
-function ended(child) {
+function ended(child, signal) {
   if (!child || child.exitCode !== null || child.signalCode !== null) return undefined
   return new Promise((resolve) => {
     child.once('exit', resolve)
-    child.kill('SIGKILL')
+    child.kill(signal)
   })
 }
 

@@ -67,7 +67,6 @@ export class Guard implements SocketsObserver {
   private readonly locksFilters = holdersMayFilter()
   private readonly hangups: HangupWatch
   private readonly audits = new Paced<'told' | 'silent'>(APART_MS, 'told', (name, how) => this.auditName(name, how))
-  private readonly timers = new Set<NodeJS.Timeout>()
   private auditTimer: NodeJS.Timeout | undefined
   private paused = false
   /** Those that are to be looked at yet in this second. */
@@ -155,11 +154,7 @@ export class Guard implements SocketsObserver {
   ready(name: string, lease: number): void {
     this.audits.ask(name, 'silent')
     this.starts.ready(name, lease)
-    const timer = setTimeout(() => {
-      this.timers.delete(timer)
-      this.audits.ask(name, 'silent')
-    }, AFTER_READY_MS).unref()
-    this.timers.add(timer)
+    this.audits.askAfter(AFTER_READY_MS, name, 'silent')
   }
 
   /** Whoever waits for this end gets sockets that listen; what else is to be set back need not keep it waiting. */
@@ -167,7 +162,7 @@ export class Guard implements SocketsObserver {
     this.reports.ended(name, lease)
     const how = this.starts.ended(name, lease) ? 'silent' : 'told'
     for (const watched of this.of(name)) this.look(watched, () => this.reopen(watched))
-    setImmediate(() => this.audits.ask(name, how))
+    this.audits.askSoon(name, how)
   }
 
   /** Nobody holds the name: O_NONBLOCK is as configured again. */
@@ -292,7 +287,6 @@ export class Guard implements SocketsObserver {
     clearTimeout(this.auditTimer)
     this.audits.close()
     this.lost.close()
-    for (const timer of this.timers) clearTimeout(timer)
     for (const fd of this.watched.keys()) this.hangups.remove(fd)
     this.watched.clear()
     this.byName.clear()

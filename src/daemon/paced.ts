@@ -8,6 +8,8 @@ interface Pause<How> {
 
 export class Paced<How extends string> {
   private readonly pauses = new Map<string, Pause<How>>()
+  private readonly soon = new Set<NodeJS.Immediate>()
+  private readonly later = new Set<NodeJS.Timeout>()
   private readonly ms: number
   private readonly work: (name: string, how: How) => void
   private readonly prevails: How
@@ -17,6 +19,24 @@ export class Paced<How extends string> {
     this.ms = ms
     this.prevails = prevails
     this.work = work
+  }
+
+  /** Once what is being done now is done. */
+  askSoon(name: string, how: How): void {
+    const immediate = setImmediate(() => {
+      this.soon.delete(immediate)
+      this.ask(name, how)
+    })
+    this.soon.add(immediate)
+  }
+
+  /** That alone keeps no process alive. */
+  askAfter(ms: number, name: string, how: How): void {
+    const timer = setTimeout(() => {
+      this.later.delete(timer)
+      this.ask(name, how)
+    }, ms).unref()
+    this.later.add(timer)
   }
 
   ask(name: string, how: How): void {
@@ -38,5 +58,9 @@ export class Paced<How extends string> {
   close(): void {
     for (const { timer } of this.pauses.values()) clearTimeout(timer)
     this.pauses.clear()
+    for (const immediate of this.soon) clearImmediate(immediate)
+    for (const timer of this.later) clearTimeout(timer)
+    this.soon.clear()
+    this.later.clear()
   }
 }

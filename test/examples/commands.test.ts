@@ -101,6 +101,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'fd-broker holders': { output: HOLDERS },
   'fd-broker holders web': { output: /\n +\d+ +web +\d+ +\S+ +\S.* +g\d+ +ready +\d+s/ },
   'fd-broker holders web --json': { output: /"lease": \d+,[\s\S]*"name": "web"/ },
+  'fd-broker holders --wide': { output: /SINCE +DEADLINE +UNIT +STATUS\n/ },
   'fd-broker holders --state undeclared': { output: HOLDERS },
   "fd-broker holders 'api/*' --user www-data --sort since": { output: HOLDERS },
   'fd-broker stats': { output: /^COUNTER +VALUE\n[\s\S]*\ngrants +\d+\n/ },

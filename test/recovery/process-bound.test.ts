@@ -84,12 +84,12 @@ it('a program started by exec is drained by signal; one that ended meanwhile is 
   const program = [
     'python3',
     '-c',
-    'import signal, sys; signal.signal(15, lambda *_: sys.exit(0))\nwhile 1: signal.pause()',
+    'import signal, sys; signal.signal(15, lambda *_: sys.exit(0)); print("runs", flush=True)\nwhile 1: signal.pause()',
   ]
   const first = start(daemon, ['exec', 'web', '--ready-after', '0', '--', ...program])
   const second = start(daemon, ['exec', 'web', '--ready-after', '0', '--', ...program])
   await until(async () => (await holders(daemon)).every(({ state }) => state === 'ready'), 'both are ready')
-  await until(async () => (await holders(daemon)).length === 2, 'both run')
+  await until(() => [first, second].every(({ stdout }) => stdout() === 'runs\n'), 'both run')
   const killed = killBroker(daemon)
   second.kill('SIGKILL')
   await killed
