@@ -55,6 +55,8 @@ export interface EffectsHost {
 
 export class Effects {
   private readonly broker: EffectsHost
+  /** Names of which a lease has ended in this step: what follows from that, and nobody waits for, comes after the grants. */
+  private endings: string[] = []
 
   constructor(broker: EffectsHost) {
     this.broker = broker
@@ -67,14 +69,22 @@ export class Effects {
   performAll(effects: readonly Effect[]): void {
     for (const effect of effects) {
       try {
-        if (!OVERTAKING.has(effect.type)) this.broker.journal.tellPublished()
+        if (!OVERTAKING.has(effect.type)) this.followUp()
         this.perform(effect)
       } catch (error) {
         this.tellFailure(effect, error)
       }
       if (effect.type === 'grant' && this.broker.journal.owesTelling) yieldProcessor()
     }
+    this.followUp()
+  }
+
+  private followUp(): void {
     this.broker.journal.tellPublished()
+    if (this.endings.length === 0) return
+    const names = this.endings
+    this.endings = []
+    for (const name of names) this.afterEnd(name)
   }
 
   /** Whose request it was an answer to hears of it. */
@@ -165,6 +175,10 @@ export class Effects {
     if (!ENDINGS.has(event)) return
     this.broker.guard.ended(name, lease!)
     this.broker.processBound.ended(lease!, event as EndReason)
+    this.endings.push(name)
+  }
+
+  private afterEnd(name: string): void {
     this.broker.undeclared.leaseEnded(name)
     this.broker.processes.relax((process) => this.broker.registry.byProcess.has(process))
     const known = this.broker.registry.names.get(name)

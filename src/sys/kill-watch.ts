@@ -46,8 +46,8 @@ export class KillWatch {
     if (result < 0) return
     const fd = new OwnedFd(result)
     const poll = new Poll(fd.fd, () => {
-      poll.stop()
       if (!this.#told) this.#tellIfKilled()
+      if (!fd.closed) poll.stop()
     })
     poll.start(READABLE)
     this.#threads.push({ fd, poll })
