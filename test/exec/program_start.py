@@ -21,7 +21,7 @@ cat /proc/self/limits >&9
 "$PYTHON" -c "$DESCRIPTORS" $$ >&9
 for n in 0 1 2; do stty -a <&$n >&9 2>/dev/null; done
 pwd >&9
-ps -o pgid=,sid=,ni=,tty= -p $$ | sed "s/$$/SELF/g" >&9
+ps -o pgid=,sid=,ni=,tty= -p $$ | sed "s/\\b$$\\b/SELF/g" >&9
 tr '\0' '\n' </proc/$$/environ >&9
 true
 """
