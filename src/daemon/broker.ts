@@ -252,9 +252,9 @@ export class Broker implements SessionHost, Host {
 
   /** What survives this broker is written before anybody hears of it. */
   private performAll(effects: readonly Effect[]): void {
-    const history = this.journal.note(effects)
+    this.journal.note(effects)
     const owed = this.state.keeps ? owedBy(effects, this.registry) : []
-    if (this.state.keeps) this.state.append([...recordsOf(this.registry), ...owed, ...history])
+    if (this.state.keeps) this.state.append([...recordsOf(this.registry), ...owed])
     this.effects.performAll(effects)
     if (owed.length > 0) this.state.append(owed.map(({ key }) => ({ key, value: null })))
   }

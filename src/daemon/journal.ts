@@ -70,19 +70,17 @@ export class Journal {
     for (const event of this.history.select()) this.durations.tell(event as unknown as PublishedEvent)
   }
 
-  /** What a step is going to tell, as records that are written together with what it changes. */
-  note(effects: readonly Effect[]): StateRecord[] {
+  /** What a step is going to tell. No peer waits until it is written: that is done at the end of this turn of the event loop. */
+  note(effects: readonly Effect[]): void {
     this.tellPublished()
     this.noted = []
     this.told = this.due = 0
-    const records: StateRecord[] = []
     for (const effect of effects) {
       if (effect.type !== 'publish') continue
       const noted = this.judge(this.durations.tell(effect.event), effect.event)
       this.noted.push(noted)
-      if (isKept(noted)) this.keep(noted.occurrence, records)
+      if (isKept(noted)) this.keep(noted.occurrence)
     }
-    return records
   }
 
   /** An event of the core, with what is known of its duration. Told by tellPublished(), or before whatever occurs next. */
@@ -104,9 +102,7 @@ export class Journal {
     this.tellPublished()
     const noted = this.judge(occurrence)
     this.tell(noted)
-    if (!isKept(noted)) return
-    this.keep(occurrence, this.unsaved)
-    if (this.unsaved.length > 0) this.saving ??= setImmediate(() => this.save())
+    if (isKept(noted)) this.keep(occurrence)
   }
 
   private tell({ occurrence, logged }: Noted): void {
@@ -122,13 +118,12 @@ export class Journal {
     return { event, occurrence, logged: this.takes(occurrence, occurrence.at) }
   }
 
-  private keep(occurrence: Occurrence, records: StateRecord[]): void {
+  private keep(occurrence: Occurrence): void {
     const seq = this.history.add(occurrence)
-    if (this.state.keeps)
-      records.push({
-        key: `${HISTORY_KEY}${seq % HISTORY_MAX}`,
-        value: { seq, event: occurrence } satisfies HistoryRecord,
-      })
+    if (!this.state.keeps) return
+    const value: HistoryRecord = { seq, event: occurrence }
+    this.unsaved.push({ key: `${HISTORY_KEY}${seq % HISTORY_MAX}`, value })
+    this.saving ??= setImmediate(() => this.save())
   }
 
   private takes({ uid, name }: Occurrence, now: number): boolean {
@@ -164,7 +159,7 @@ export class Journal {
     if (this.lines.takes(`uid ${uid}`, Date.now())) this.log.warn({ pid, uid, ...details }, message)
   }
 
-  /** What happened outside of a step, and was not written yet. */
+  /** What is in the history, and was not written yet. */
   save(): void {
     this.saving = undefined
     this.state.append(this.unsaved)
