@@ -13,6 +13,9 @@ import * as unixPath from './unix-path.ts'
 
 const { EACCES, EADDRINUSE } = c.errno
 
+/** Whose the paths are that were bound before root was given up. */
+const FIRST_USER = process.geteuid!()
+
 export interface BoundUnix {
   socket: OwnedFd
   /** Of what was made for it. */
@@ -63,7 +66,7 @@ function isStale(path: string, user: number | undefined): boolean {
   if (state === 'bound') throw new SystemError(EADDRINUSE, 'bind')
   if (state === 'denied') throw new SystemError(EACCES, 'connect')
   if (state === 'absent') return false
-  if (stats.uid === process.geteuid!() || stats.uid === user) return true
+  if (stats.uid === process.geteuid!() || stats.uid === FIRST_USER || stats.uid === user) return true
   throw new Error(`${path} is a socket that uid ${stats.uid} left there: remove it, or choose another path`)
 }
 
