@@ -47,6 +47,7 @@
         'native/keeper_life.c',
         'native/keeper_rights.c',
         'native/keeper_serve.c',
+        'native/keeper_signals.c',
         'native/keeper_table.c',
         'native/keeper_wire.c',
       ],

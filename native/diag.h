@@ -16,6 +16,8 @@ struct unix_figures {
   uint32_t wqueue;
   uint32_t shutdown;
   uint32_t state;
+  /* Of the file that it is bound to, the last 32 bits of the inode number; 0 where there is none. */
+  uint32_t file;
 };
 
 /* What ss(8) shows of the Unix socket with this inode. */

@@ -31,17 +31,6 @@ void say(const char *text, const char *more)
     return;
 }
 
-static void pass_on(int32_t signal)
-{
-  bool stop = signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
-  if (keeper.broker.pid <= 0 && stop)
-    life_end(&keeper, 128 + signal);
-  if (stop)
-    keeper.stop_signal = signal;
-  if (keeper.broker.pid > 0 && wire_send(keeper.broker.fd, OP_SIGNAL, &signal, sizeof signal, NULL, 0) < 0)
-    kill(keeper.broker.pid, signal);
-}
-
 static void take_signals(int fd)
 {
   struct signalfd_siginfo info;
@@ -49,7 +38,7 @@ static void take_signals(int fd)
     if (info.ssi_signo == SIGCHLD)
       life_reap(&keeper);
     else
-      pass_on((int32_t)info.ssi_signo);
+      signals_pass_on(&keeper, (int32_t)info.ssi_signo);
   }
 }
 

@@ -77,7 +77,12 @@ struct child {
   bool getting;
   /* A candidate that was given everything hears of what changes; until something could not be sent. */
   bool following;
+  /* It has said that it serves, and hears signals. */
+  bool serving;
   bool ending;
+  /* The last that it was sent; and it ended before it had read all that it was sent. */
+  int32_t told_signal;
+  bool unheard;
   int64_t started;
 };
 
@@ -105,6 +110,8 @@ struct keeper {
   size_t locked_length;
   int32_t deaths, last_pid, last_status;
   int stop_signal;
+  /* Signals, as bits, for the next broker that serves. */
+  uint64_t waiting_signals;
   /* Without a broker: when the next one is started. */
   int64_t start_at;
 };
@@ -151,6 +158,13 @@ _Noreturn void life_end(struct keeper *keeper, int status);
 bool exec_is_due(const struct keeper *keeper);
 void exec_next(struct keeper *keeper);
 int exec_resume(struct keeper *keeper, int state);
+
+/* keeper_signals.c */
+void signals_pass_on(struct keeper *keeper, int32_t signal);
+/* Hands over those that waited. */
+void signals_hand_over(struct keeper *keeper);
+/* The broker has died: what it may not have heard waits for the next. */
+void signals_outlive(struct keeper *keeper, const struct child *was);
 
 /* keeper_rights.c */
 void rights_drop(void);

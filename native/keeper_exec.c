@@ -27,11 +27,11 @@ struct header {
   char locked[KEY_MAX];
 };
 
-/* Only when one broker is there, and nothing is half sent. */
+/* Only when one broker is there, which serves, and nothing is half sent. */
 bool exec_is_due(const struct keeper *keeper)
 {
-  return keeper->next_keeper[0] && keeper->broker.pid > 0 && keeper->candidate.pid <= 0 && keeper->retiring.pid <= 0 &&
-         !keeper->broker.getting && !keeper->stop_signal;
+  return keeper->next_keeper[0] && keeper->broker.serving && keeper->candidate.pid <= 0 && keeper->retiring.pid <= 0 &&
+         !keeper->broker.getting && !keeper->stop_signal && !keeper->waiting_signals;
 }
 
 static bool is_another(const char *path)
@@ -158,7 +158,8 @@ int exec_resume(struct keeper *keeper, int state)
   close(state);
   if (status < 0)
     return status;
-  keeper->broker = (struct child){.pid = header.broker_pid, .fd = header.broker_fd, .started = now_ms()};
+  keeper->broker = (struct child){
+    .pid = header.broker_pid, .fd = header.broker_fd, .serving = true, .started = now_ms()};
   keeper->deaths = header.deaths;
   keeper->last_pid = header.last_pid;
   keeper->last_status = header.last_status;

@@ -58,6 +58,7 @@ static void broker_died(struct keeper *keeper, const struct child *was, int stat
   keeper->last_pid = was->pid;
   keeper->last_status = status;
   keeper->deaths++;
+  signals_outlive(keeper, was);
   keeper->prepared = keeper->frozen = keeper->upgrade_due = keeper->take_due = false;
   keeper->candidate.ending = true;
   child_kill(&keeper->candidate);

@@ -86,9 +86,9 @@ static void on_lock(struct keeper *keeper, struct child *child, struct packet *p
 
 static void on_serving(struct keeper *keeper, struct child *child, struct packet *packet)
 {
-  (void)child;
   (void)packet;
-  keeper->served = true;
+  keeper->served = child->serving = true;
+  signals_hand_over(keeper);
 }
 
 static void on_ending(struct keeper *keeper, struct child *child, struct packet *packet)
@@ -251,6 +251,11 @@ void serve_packets(struct keeper *keeper, struct child *child)
     int status = wire_receive(child->fd, &packet);
     if (status == -EINTR)
       continue;
+    /* Once, before what it said (unix_release_sock() of the kernel): it has ended, and had not read all. */
+    if (status == -ECONNRESET) {
+      child->unheard = true;
+      continue;
+    }
     if (status == -EAGAIN)
       return;
     if (status > 0)

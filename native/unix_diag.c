@@ -24,6 +24,10 @@ static void read_attributes(const struct nlmsghdr *header, struct unix_figures *
       figures->wqueue = queues.udiag_wqueue;
     } else if (part->rta_type == UNIX_DIAG_SHUTDOWN && RTA_PAYLOAD(part) >= 1) {
       figures->shutdown = *(const uint8_t *)RTA_DATA(part);
+    } else if (part->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(part) >= sizeof(struct unix_diag_vfs)) {
+      struct unix_diag_vfs file;
+      memcpy(&file, RTA_DATA(part), sizeof file);
+      figures->file = file.udiag_vfs_ino;
     }
   }
 }
@@ -34,7 +38,7 @@ int unix_diag(uint32_t inode, struct unix_figures *figures)
     .unix_ = {.sdiag_family = AF_UNIX,
               .udiag_states = ~0U,
               .udiag_ino = inode,
-              .udiag_show = UDIAG_SHOW_RQLEN,
+              .udiag_show = UDIAG_SHOW_RQLEN | UDIAG_SHOW_VFS,
               .udiag_cookie = {~0U, ~0U}},
   };
   union {

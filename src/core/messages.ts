@@ -47,12 +47,12 @@ export function drainedMessage(lease: Lease): string {
 }
 
 export function lostMessage(name: string, why: string): string {
-  return `${JSON.stringify(name)} is lost: ${why}; it is tried again each second: end that process, or ask with \`wait\``
+  return `${JSON.stringify(name)} is lost: ${why}; it is tried again each second: ask with \`wait\` to have it then`
 }
 
 export function timeoutMessage({ asked, name }: Lease): string {
   const waited = `waited ${asked.wait} ms for ${JSON.stringify(asked.name)}`
-  if (name.lost !== undefined) return `${waited}, which is lost: ${name.lost}; end that process, or wait longer`
+  if (name.lost !== undefined) return `${waited}, which is lost: ${name.lost}; or wait longer`
   return `${waited}: wait longer, or see \`fd-broker holders ${asked.name}\``
 }
 

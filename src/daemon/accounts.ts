@@ -71,6 +71,20 @@ function loginIn(passwd: string, user: string): { uid: number; gid: number } | u
   return undefined
 }
 
+/** Of a user with an entry: all, also the supplementary ones. */
+export function groupsOf(user: string): number[] {
+  try {
+    const text = execFileSync('id', ['-G', '--', user], {
+      encoding: 'utf8',
+      timeout: GETENT_TIMEOUT,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return text.trim().split(' ').map(Number)
+  } catch {
+    return []
+  }
+}
+
 /** Name and id are the first and the third field of a line, in passwd(5) and in group(5). The first entry of a name wins. */
 function entries(text: string): Map<string, number> {
   const ids = new Map<string, number>()

@@ -5,6 +5,7 @@ import { formatAddress } from '../protocol/address.ts'
 import { type BoundSocket, openSuccessor } from '../sys/index.ts'
 import { optionsFor } from './config/options-for.ts'
 import type { Log } from './log.ts'
+import { adviceForBroken } from './lost-advice.ts'
 import type { LostSockets } from './lost-sockets.ts'
 import type { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
@@ -56,7 +57,7 @@ export class BentSockets {
     const suspects = this.reports.suspects(name)
     this.log.error(
       { err: error, name, address, what, suspects },
-      'lost: a holder broke the socket; end it to get the name back',
+      `lost: a holder broke the socket; ${adviceForBroken(error)}`,
     )
     this.reports.lost({ name, address, what })
   }

@@ -8,6 +8,7 @@ import { AddressInUse, type BoundSocket, openSocket, unboundSocket } from '../sy
 import { optionsFor } from './config/options-for.ts'
 import type { Occurrence } from './history.ts'
 import type { Log } from './log.ts'
+import { adviceForLost } from './lost-advice.ts'
 import type { RepairReports } from './repair-reports.ts'
 import type { Replacements } from './replacements.ts'
 import type { PlacedSocket, Sockets } from './sockets.ts'
@@ -91,7 +92,7 @@ export class LostSockets {
   }
 
   private why(name: string): string {
-    return this.reasonOf(name)?.error.message ?? 'its old socket is still open somewhere'
+    return adviceForLost(this.reasonOf(name)?.error)
   }
 
   private reasonOf(name: string): Reason | undefined {

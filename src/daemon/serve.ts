@@ -48,7 +48,11 @@ export async function serve(
 ): Promise<number> {
   const early: StopSignal[] = []
   const stop: Stop = { act: (signal) => void early.push(signal), stopping: false }
-  let hangup = () => log.warn('SIGHUP: the broker is starting, and reads its config just now')
+  /** A SIGHUP during the start: the config may have been read already, and after a death is not read at all. */
+  let rereads = false
+  let hangup = () => {
+    rereads = true
+  }
   const signals = keeping?.signals ?? direct
   // Before anything is made: a signal during the start waits for its end, and then undoes it as at any other time.
   const undo = [
@@ -123,6 +127,7 @@ export async function serve(
     announce(config, sockets, log)
     manager.ready(() => describe(broker), keeping?.keeper.pid)
     const stopped = untilStopped(broker, manager, log, stop)
+    if (rereads) hangup()
     for (const signal of early) stop.act(signal)
     const status = keeping
       ? await Promise.race([stopped, untilReplaced({ broker, listener, connections, keeping, stop }, log)])

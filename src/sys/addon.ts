@@ -263,7 +263,7 @@ export interface Addon {
   attachCbpf(fd: number, option: number, code: Uint8Array): number
   /** What /proc says of processes, read off the event loop: records as native/proc_scan.h gives them, or -errno. Both lists sorted. */
   scanProcesses(inodes: BigUint64Array, pids: Int32Array): Promise<Uint8Array | number>
-  /** Fills `figures` with [rqueue, wqueue, shutdown, state]. */
+  /** Fills `figures` with [rqueue, wqueue, shutdown, state, file]. */
   unixDiag(inode: number, figures: Uint32Array): number
 }
 

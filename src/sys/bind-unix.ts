@@ -53,7 +53,7 @@ function bindPath(address: UnixAddress, options: SocketOptions, undo: Undo): Bou
 
 /**
  * Whether a path of ours stands there that no socket is bound to any more. Ours is what belongs to this user, or to whom the path is
- * given, whichever program left it: nobody can connect to it. Throws where anything else is.
+ * given, whichever program left it: nobody can connect to it; and what this process bound when it was root. Throws where anything else is.
  */
 function isStale(path: string, user: number | undefined): boolean {
   const stats = unixPath.lstat(path)
@@ -61,6 +61,7 @@ function isStale(path: string, user: number | undefined): boolean {
   unixPath.refuseOtherFile(path, stats)
   const state = unixPath.probePath(path)
   if (state === 'bound') throw new SystemError(EADDRINUSE, 'bind')
+  if (state !== 'absent' && unixPath.isLeft(path, stats)) return true
   if (state === 'denied') throw new SystemError(EACCES, 'connect')
   if (state === 'absent') return false
   if (stats.uid === process.geteuid!() || stats.uid === user) return true

@@ -39,9 +39,18 @@ export interface UnixState {
 export function unixState(fd: number): UnixState | undefined {
   const stat = addon.fstat(fd)
   if (typeof stat === 'number') throw new SystemError(-stat, 'fstat')
-  const figures = new Uint32Array(4)
-  if (addon.unixDiag(stat.ino, figures) < 0) return undefined
-  return { rqueue: figures[0]!, wqueue: figures[1]!, shutdown: figures[2]! }
+  const figures = unixFigures(stat.ino)
+  return figures && { rqueue: figures[0]!, wqueue: figures[1]!, shutdown: figures[2]! }
+}
+
+function unixFigures(inode: number): Uint32Array | undefined {
+  const figures = new Uint32Array(5)
+  return addon.unixDiag(inode, figures) < 0 ? undefined : figures
+}
+
+/** Of the file that the socket with this inode is bound to, whatever path it has by now: the last 32 bits of its inode number. */
+export function fileOfUnix(inode: number): number | undefined {
+  return unixFigures(inode)?.[4]
 }
 
 function unixQueue(fd: number, listens: boolean): Queue {

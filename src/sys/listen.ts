@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { type Address, formatAddress, type InetAddress, type UnixAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants as c } from './addon.ts'
@@ -118,6 +119,12 @@ function open(
 function adviceFor(errno: number, syscall: string, address: Address): string {
   if (errno === EACCES && 'family' in address && address.port < 1024) {
     return '; ports below 1024 need CAP_NET_BIND_SERVICE'
+  }
+  if ('path' in address && (syscall === 'bind' || syscall === 'rename') && (errno === EACCES || errno === EPERM)) {
+    return `; uid ${process.geteuid!()} may not write to ${dirname(address.path)}: give it that directory, or run the broker as root`
+  }
+  if ('path' in address && syscall === 'connect' && errno === EACCES) {
+    return `; what stands there may be in use, and is not for uid ${process.geteuid!()}: remove it, or give it to that user`
   }
   if (errno === EADDRNOTAVAIL && address.type === 'vsock')
     return `; this machine does not have that context id: vsock://any:${address.port} takes each that it has`

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseStartTime, parseUid } from './proc.ts'
 import { parseCgroup, parseCommand, unitOfCgroup } from './process-facts.ts'
 import { parseUnixTable } from './socket-owner.ts'
+import { pathBeside } from './unix-path.ts'
 
 describe('unitOfCgroup', () => {
   it.each([
@@ -48,4 +49,6 @@ it('of the sockets that bear a path the listener comes first', () => {
 0000: 00000002 00000000 00000000 0002 01 44`
   expect(parseUnixTable(table, '/run/x y.sock')).toEqual(['22', '11'])
   expect(parseUnixTable(table, '/run/x')).toEqual(['33'])
+  const beside = pathBeside('/run/x y.sock')
+  expect(parseUnixTable(table.replaceAll('/run/x y.sock', beside), '/run/x y.sock')).toEqual(['22', '11'])
 })

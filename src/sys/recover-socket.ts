@@ -44,12 +44,13 @@ export class OpenSocketSearch {
   }
 
   /**
-   * The socket of that SO_COOKIE, which is bound to `address`, from any process that has it open: by pidfd_getfd(2), which needs
-   * CAP_SYS_PTRACE for another user's process. An address alone proves nothing: anybody may have bound it since.
+   * The socket of that SO_COOKIE from any process that has it open, by pidfd_getfd(2), which needs CAP_SYS_PTRACE for another user's
+   * process. Where to look is told by its inode, or if that is not known, by its address; what it is, by the cookie alone: anybody may
+   * have bound the address since, and inode numbers come again.
    */
-  recover(address: Address, cookie: string): Recovered | undefined {
-    for (const inode of inodesOf(address)) {
-      for (const place of this.#places.get(`socket:[${inode}]`) ?? []) {
+  recover(address: Address, cookie: string, inode?: number): Recovered | undefined {
+    for (const each of inode === undefined ? inodesOf(address) : [inode]) {
+      for (const place of this.#places.get(`socket:[${each}]`) ?? []) {
         const fd = takeFrom(place, cookie)
         if (fd !== undefined) return { fd, pid: place.pid }
       }

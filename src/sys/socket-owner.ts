@@ -1,8 +1,10 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { type Address, type InetAddress, parseIpv4, parseIpv6, type UnixAddress } from '../protocol/address.ts'
+import { fileOfUnix } from './figures.ts'
 import { readText } from './proc.ts'
 import { parseCommand } from './process-facts.ts'
+import { isAbstract, isBeside, lstat } from './unix-path.ts'
 
 export interface SocketOwner {
   pid: number
@@ -14,6 +16,8 @@ export interface SocketOwner {
 const LISTEN = '0A'
 /** include/linux/net.h: __SO_ACCEPTCON */
 const ACCEPTING = 0x10000
+/** Of sockets that bear a path so many are asked for their file. */
+const LIKELY = 16
 
 function bytesOf({ host, family }: InetAddress): number[] {
   if (family === 4) return parseIpv4(host)!
@@ -54,21 +58,35 @@ function inetInodes(address: InetAddress): string[] {
   return found.sort((a, b) => a.rank - b.rank).map(({ inode }) => inode)
 }
 
-/** Connections accepted from a listener bear its path too; the listener's own row comes first. */
+/**
+ * Connections accepted from a listener bear its path too; the listener's own row comes first. One that was bound beside the path and
+ * renamed onto it bears the name that it was bound to.
+ */
 export function parseUnixTable(text: string, path: string): string[] {
   const found: { inode: string; rank: number }[] = []
   for (const line of text.split('\n')) {
     const [, flags, inode, name] = /^\S+ \S+ \S+ (\S+) \S+ \S+ +(\d+) (.*)$/.exec(line) ?? []
-    if (name === path) found.push({ inode: inode!, rank: Number.parseInt(flags!, 16) & ACCEPTING ? 0 : 1 })
+    if (name === path || (name !== undefined && isBeside(name, path)))
+      found.push({ inode: inode!, rank: Number.parseInt(flags!, 16) & ACCEPTING ? 0 : 1 })
   }
   return found.sort((a, b) => a.rank - b.rank).map(({ inode }) => inode)
+}
+
+/** The path's own socket before those that had it earlier. */
+function unixInodes({ path }: UnixAddress): string[] {
+  const found = parseUnixTable(readText('/proc/net/unix') ?? '', path)
+  const file = found.length > 1 && !isAbstract(path) ? lstat(path)?.ino : undefined
+  if (file === undefined) return found
+  const likely = found.splice(0, LIKELY)
+  const isThere = (inode: string) => fileOfUnix(Number(inode)) === file % 2 ** 32
+  return [...likely.filter(isThere), ...likely.filter((inode) => !isThere(inode)), ...found]
 }
 
 /** Of the sockets in this network namespace that are bound to it, the likeliest first. */
 export function inodesOf(address: Address): string[] {
   if (address.type === 'vsock') return []
   if ('host' in address) return inetInodes(address)
-  return parseUnixTable(readText('/proc/net/unix') ?? '', (address satisfies UnixAddress).path)
+  return unixInodes(address satisfies UnixAddress)
 }
 
 function links(directory: string): string[] {

@@ -144,15 +144,26 @@ export function setPathOwner(path: string, owner: PathOwner): void {
 
 /**
  * Removes the path if it is still that inode. Before the socket is closed, while the number cannot be given again. It stays where that
- * fails, as where the directory is not ours because we gave up root: the next broker finds it stale.
+ * fails, as where the directory is not ours because we gave up root: this process knows it again, and the next broker finds it stale.
  */
 export function removePath(path: string, bound: Stats): void {
+  let now: Stats | undefined
   try {
-    const now = lstat(path)
+    now = lstat(path)
     if (now?.ino === bound.ino && now.dev === bound.dev) unlinkSync(path)
   } catch {
     // What is closed afterwards must be closed in any case.
+    if (now !== undefined) left.set(path, now)
   }
+}
+
+/** The files of ours that could not be removed, by path. */
+const left = new Map<string, Stats>()
+
+/** Whether it is such a file still. Its number is another's only if its change is, too. */
+export function isLeft(path: string, { ino, dev, ctimeMs }: Stats): boolean {
+  const file = left.get(path)
+  return file?.ino === ino && file.dev === dev && file.ctimeMs === ctimeMs
 }
 
 /** Errors of node:fs, which are ours where a system call was refused. */

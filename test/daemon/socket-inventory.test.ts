@@ -51,6 +51,26 @@ describe('the inventory of sockets', () => {
     socket.close()
   })
 
+  it('is known by its cookie alone: the inode only says where to look, and is not in the list of an earlier version', () => {
+    const path = `${temporaryDirectory()}/sockets`
+    const [socket, other] = [tcp(), tcp()]
+    const written = new SocketInventory(path, SILENT)
+    written.note('web#0', socket)
+    written.note('other#0', other)
+    written.write()
+    const { sockets, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    const foundWith = (inode: number | undefined) => {
+      const web = { ...sockets['web#0'], inode }
+      writeFileSync(path, JSON.stringify({ ...rest, sockets: { 'web#0': web } }))
+      return found(path)
+    }
+    expect(foundWith(undefined)).toBe('found')
+    expect(foundWith(sockets['web#0'].inode)).toBe('found')
+    expect(foundWith(sockets['other#0'].inode)).toBeUndefined()
+    socket.close()
+    other.close()
+  })
+
   it('is removed when there is no socket any more', () => {
     const path = `${temporaryDirectory()}/sockets`
     const socket = tcp()

@@ -125,6 +125,42 @@ def dies_while_it_takes():
     assert len(kept()[0]) == 501
     finish()
 
+def signals_that_wait():
+    parent = os.getppid()
+    if deaths == 0:
+        send(b'S')
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            os.kill(parent, number)
+            assert receive()[1] == struct.pack('<i', number)
+        # Sent to it, and never read; what it said meanwhile counts all the same.
+        os.kill(parent, signal.SIGHUP)
+        time.sleep(0.2)
+        send(b'P', b'last', [null])
+        broker = os.getpid()
+        alone, closed = os.pipe()
+        if os.fork() == 0:
+            keeper.close()
+            os.close(closed)
+            while os.getppid() == broker:
+                time.sleep(0.001)
+            os.kill(parent, signal.SIGWINCH)
+            os._exit(0)
+        # The keeper's socket has no other owner.
+        os.close(closed)
+        os.read(alone, 1)
+        os.kill(broker, signal.SIGKILL)
+    if deaths == 1:
+        # One that dies before it serves has heard of none.
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(parent, signal.SIGUSR2)
+    time.sleep(0.1)
+    assert kept() == ({b'last': 1}, [])
+    send(b'S')
+    for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH):
+        assert receive()[:2] == (b's', struct.pack('<i', number)), number
+    finish(4)
+
 def candidate():
     if role == 2:
         # Nothing of this has an effect before it is the broker.

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import {
   childrenOf,
+  type Daemon,
   exitOf,
   launch,
   startDaemon,
@@ -19,6 +20,13 @@ import { forbidLeaks } from '../support/leaks.ts'
 forbidLeaks()
 
 const SOCKETS = `[sockets.web]\nlisten = "unix://{dir}/web.sock"\nallow = ["user:${process.getuid!()}"]`
+
+/** To the config; its path. */
+function addSocket({ config, directory }: Daemon, name: string): string {
+  const path = join(directory, `${name}.sock`)
+  appendFileSync(config, `\n[sockets.${name}]\nlisten = "unix://${path}"\nallow = ["any"]\n`)
+  return path
+}
 
 const rssOf = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
 const nameOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
@@ -125,6 +133,29 @@ describe('the keeper', () => {
     expect(daemon.stderr()).toContain('the broker dies again and again: the next start is in 250 ms')
     await killBroker(daemon)
     expect(daemon.stderr()).toContain('the next start is in 500 ms')
+    await stopCleanly(daemon)
+  })
+
+  it('passes a SIGHUP that comes while no broker is there to the next one', { timeout: 40_000 }, async () => {
+    const daemon = await startKept({ sockets: SOCKETS })
+    for (let deaths = 1; deaths <= 4; deaths++) await killBroker(daemon)
+    process.kill(await brokerPid(daemon), 'SIGKILL')
+    await until(() => daemon.stderr().includes('the next start is in 250 ms'), 'none is there')
+    const path = addSocket(daemon, 'late')
+    daemon.process.kill('SIGHUP')
+    await until(() => existsSync(path), 'the next one has read the file')
+    await stopCleanly(daemon)
+  })
+
+  it('passes a SIGHUP on that comes at any time of a start', { timeout: 60_000 }, async () => {
+    const daemon = await startKept({ sockets: SOCKETS })
+    for (let wait = 0; wait < 240; wait += 30) {
+      process.kill(await brokerPid(daemon), 'SIGKILL')
+      await sleep(wait)
+      const path = addSocket(daemon, `late${wait}`)
+      daemon.process.kill('SIGHUP')
+      await until(() => existsSync(path), `the file is read after ${wait} ms`)
+    }
     await stopCleanly(daemon)
   })
 

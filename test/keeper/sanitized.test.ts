@@ -48,6 +48,7 @@ describe('the keeper, under AddressSanitizer and UndefinedBehaviorSanitizer', ()
     ['keeps exactly what a model keeps over 5,000 random packets', 'random_packets', 0],
     ['counts what a broker said before its death, 20,000 packets of it', 'last_words', 3],
     ['outlives brokers that die while they take what it keeps', 'dies_while_it_takes', 0],
+    ['hands signals that come without a serving broker to the next one that serves', 'signals_that_wait', 4],
     ['gives a candidate no say before it is the broker, and the former one none after', 'candidate', 5],
     ['tells a candidate of every change since it was given everything', 'follows', 6],
     ['says so where it could not tell of every change', 'follows_too_late', 6],

@@ -1,11 +1,22 @@
 // Keeper and broker die at once: what a worker still has open is taken back from it.
 
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
-import { type Daemon, exitOf, IS_ROOT, launch, startDaemon, stopCleanly, until } from '../support/daemon.ts'
+import {
+  type Daemon,
+  exitOf,
+  IS_ROOT,
+  launch,
+  startDaemon,
+  stopCleanly,
+  temporaryDirectory,
+  until,
+} from '../support/daemon.ts'
 import { brokerPid, socketsOf } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { startSteadyWorker } from '../support/steady-worker.ts'
@@ -46,9 +57,40 @@ it.runIf(IS_ROOT).each([true, false])(
   },
 )
 
-it('without the list the address is in use, and the message says by whom: the control run', async () => {
+/** A directory in which a dead socket is at the path: what takes its place is bound beside it, and the kernel goes on telling that name. */
+function directoryWithDeadSocket(): string {
+  const directory = temporaryDirectory()
+  const path = join(directory, 'web.sock')
+  execFileSync('python3', ['-c', 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])', path])
+  return directory
+}
+
+it.runIf(IS_ROOT).each([true, false])(
+  'also a Unix socket that was bound beside its path; with its inode in the list: %s (needs CAP_SYS_PTRACE)',
+  async (withInode) => {
+    const daemon = await startDaemon({ sockets: SOCKETS, directory: directoryWithDeadSocket() })
+    expect(readFileSync('/proc/net/unix', 'utf8')).not.toContain(join(daemon.directory, 'web.sock'))
+    const before = await socketsOf(daemon, 'web')
+    await startSteadyWorker(daemon.control, 'web')
+    await killBoth(daemon)
+    const list = JSON.parse(readFileSync(inventory(daemon), 'utf8'))
+    for (const known of Object.values<{ inode?: number }>(list.sockets)) {
+      expect(known.inode).toBeGreaterThan(0)
+      if (!withInode) delete known.inode
+    }
+    writeFileSync(inventory(daemon), JSON.stringify(list))
+    const next = await startDaemon({ sockets: SOCKETS, directory: daemon.directory })
+    expect(await socketsOf(next, 'web')).toEqual(before)
+    await stopCleanly(next)
+  },
+)
+
+it.each([
+  ['bound at its path', temporaryDirectory],
+  ['bound beside its path', directoryWithDeadSocket],
+])('without the list the address is in use, and the message says by whom: a socket %s', async (_, directory) => {
   const fixed = SOCKETS.replace('"tcp://127.0.0.1:0", ', '').replace(', "udp://127.0.0.1:0"', '')
-  const daemon = await startDaemon({ sockets: fixed })
+  const daemon = await startDaemon({ sockets: fixed, directory: directory() })
   const worker = await startSteadyWorker(daemon.control, 'web')
   rmSync(inventory(daemon))
   await killBoth(daemon)

@@ -9,6 +9,7 @@ import { isAtLeast } from './kernel-checks.ts'
 const ALL = (1n << 41n) - 1n
 const web = (keys = '', listen = 'tcp://127.0.0.1:80') =>
   config(`[sockets.web]\nlisten = "${listen}"\nallow = ["any"]\n${keys}`)
+const asUser = config('[broker]\nuser = "www-data"\n[sockets.web]\nlisten = "tcp://127.0.0.1:80"\nallow = ["any"]')
 const root = { uid: 0, mode: 0o755, directory: true }
 
 const GOOD: Facts = {
@@ -28,6 +29,7 @@ const GOOD: Facts = {
   config: web(),
   controlDirectory: { path: '/run/fd-broker', stat: root },
   stateDirectory: { path: '/var/lib/fd-broker', stat: root },
+  unwritable: [],
   unit: { file: '/etc/systemd/system/fd-broker.service', state: 'active' },
   systemd: true,
   addon: { what: 'loaded' },
@@ -100,6 +102,22 @@ describe('found, with what to do:', () => {
       /no directory/,
       /remove/,
     ],
+    [
+      'a directory that is not of the user whom the broker becomes',
+      { config: asUser, stateDirectory: { path: '/s', stat: { ...root, uid: 34 } } },
+      'state_dir',
+      'warning',
+      /uid 34, not to root or to www-data/,
+      /chown www-data \/s/,
+    ],
+    [
+      'paths that cannot be replaced',
+      { unwritable: [{ what: 'www-data cannot', remedy: 'chown it' }] },
+      'paths',
+      'warning',
+      /www-data cannot/,
+      /chown it/,
+    ],
     ['no directory yet', { stateDirectory: { path: '/s' } }, 'state_dir', 'note', /no \/s yet/, /makes it/],
     ['no unit', { unit: undefined }, 'unit', 'note', /not installed/, /deploy/],
     ['no systemd', { unit: undefined, systemd: false }, 'unit', 'note', /systemd does not run/, /at boot/],
@@ -131,6 +149,13 @@ describe('found, with what to do:', () => {
 it('without a config nothing is said of capabilities and backlogs', () => {
   const checks = examine({ ...GOOD, config: undefined, capabilities: 0n, somaxconn: 1 }).map(({ check }) => check)
   expect(checks.filter((check) => check.startsWith('CAP_'))).toEqual([])
+})
+
+it('the directories of the user whom the broker becomes are as they should be', () => {
+  const stat = { ...root, uid: 33 }
+  const owned = { controlDirectory: { path: '/run/x', stat }, stateDirectory: { path: '/s', stat } }
+  expect(notOk({ config: asUser, ...owned })).toEqual([])
+  expect(notOk(owned).map(({ check }) => check)).toEqual(['control directory', 'state_dir'])
 })
 
 it('a sticky directory is safe, for nobody renames there what is not his', () => {

@@ -1,6 +1,7 @@
 // What the checks judge: gathered once, so that a test can make up any host.
 
 import type { Config } from '../../daemon/config/model.ts'
+import type { UnwritableDirectory } from '../../daemon/config/unwritable-paths.ts'
 import type { KernelFeatures } from '../../sys/index.ts'
 
 /** Of a file or directory; absent when there is none. */
@@ -36,6 +37,8 @@ export interface Facts extends KernelFeatures {
   config: Config | { faults: readonly string[] } | undefined
   controlDirectory: PathFacts
   stateDirectory: PathFacts
+  /** Where the user whom the broker becomes cannot bind Unix paths again. */
+  unwritable: readonly Pick<UnwritableDirectory, 'what' | 'remedy'>[]
   /** Of fd-broker.service: where it is, and what `systemctl is-active` says. */
   unit: { file: string; state: string } | undefined
   systemd: boolean

@@ -7,6 +7,7 @@ import { systemConfigEnv, unprivilegedPort } from '../../daemon/config/config-en
 import { defaultConfigPath } from '../../daemon/config/default-path.ts'
 import { formatFault } from '../../daemon/config/fault.ts'
 import { readConfig } from '../../daemon/config/read-config.ts'
+import { unwritableDirectories } from '../../daemon/config/unwritable-paths.ts'
 import { VERSION } from '../../protocol/version.ts'
 import type { KernelFeatures } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
@@ -42,10 +43,12 @@ export async function gatherFacts(env: Env, asked: Asked): Promise<Facts> {
     broker,
   }
   const directory = dirname(control ?? broker.path)
+  const good = goodConfig(facts as Facts)
   return {
     ...facts,
     controlDirectory: pathFacts(directory),
-    stateDirectory: pathFacts(goodConfig(facts as Facts)?.broker.stateDir ?? directory),
+    stateDirectory: pathFacts(good?.broker.stateDir ?? directory),
+    unwritable: good === undefined ? [] : unwritableDirectories(good),
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { capabilityNeeds } from '../../daemon/config/capabilities.ts'
 import { counted } from '../../protocol/counted.ts'
+import type { Login } from '../../sys/index.ts'
 import type { Facts, PathFacts } from './facts.ts'
 import { goodConfig } from './facts.ts'
 import { type Finding, finding } from './finding.ts'
@@ -88,27 +89,47 @@ const configFile: Check = ({ config, configFile }) => {
 const WRITABLE_BY_OTHERS = 0o022
 const STICKY = 0o1000
 
-function directory(check: string, { path, stat }: PathFacts, uid: number): Finding {
+interface Owners {
+  /** Who runs this. */
+  uid: number
+  /** Whom a broker of root becomes. */
+  user: Login | undefined
+}
+
+function directory(check: string, { path, stat }: PathFacts, { uid, user }: Owners): Finding {
   if (stat === undefined)
     return finding(check, 'note', `there is no ${path} yet`, 'nothing has to be done: the broker makes it')
   if (!stat.directory) return finding(check, 'problem', `${path} is no directory`, 'remove it, or choose another path')
   if ((stat.mode & WRITABLE_BY_OTHERS) !== 0 && (stat.mode & STICKY) === 0) {
     return finding(check, 'problem', `others may write to ${path}`, `chmod go-w ${path}`)
   }
-  if (stat.uid !== 0 && stat.uid !== uid) {
-    return finding(
-      check,
-      'warning',
-      `${path} belongs to uid ${stat.uid}, not to root or to this user`,
-      `chown it, or run doctor as uid ${stat.uid}`,
-    )
+  if (stat.uid !== 0 && stat.uid !== uid && stat.uid !== user?.uid) {
+    return user === undefined
+      ? finding(
+          check,
+          'warning',
+          `${path} belongs to uid ${stat.uid}, not to root or to this user`,
+          `chown it, or run doctor as uid ${stat.uid}`,
+        )
+      : finding(
+          check,
+          'warning',
+          `${path} belongs to uid ${stat.uid}, not to root or to ${user.name}, whom the broker becomes`,
+          `chown ${user.name} ${path}`,
+        )
   }
   return finding(check, 'ok', path)
 }
 
-const directories: Check = ({ controlDirectory, stateDirectory, uid }) => [
-  directory('control directory', controlDirectory, uid),
-  ...(stateDirectory.path === controlDirectory.path ? [] : [directory('state_dir', stateDirectory, uid)]),
-]
+const directories: Check = (facts) => {
+  const { controlDirectory, stateDirectory, uid } = facts
+  const owners = { uid, user: goodConfig(facts)?.broker.user }
+  return [
+    directory('control directory', controlDirectory, owners),
+    ...(stateDirectory.path === controlDirectory.path ? [] : [directory('state_dir', stateDirectory, owners)]),
+  ]
+}
 
-export const RIGHTS_CHECKS: readonly Check[] = [configFile, directories, openFiles, capabilities]
+const paths: Check = ({ unwritable }) => unwritable.map(({ what, remedy }) => finding('paths', 'warning', what, remedy))
+
+export const RIGHTS_CHECKS: readonly Check[] = [configFile, directories, paths, openFiles, capabilities]

@@ -1,8 +1,12 @@
 import { capabilityNeeds } from './capabilities.ts'
 import type { Config } from './model.ts'
+import { byMode, unwritableDirectories } from './unwritable-paths.ts'
 
-/** What `fd-broker check --explain` prints after the summary: whom the broker becomes, and what it keeps of root and why. */
-export function explainPrivileges(config: Config, uid: number, unprivilegedPort: number): string[] {
+/**
+ * What `fd-broker check --explain` prints after the summary: whom the broker becomes, what it keeps of root and why, and which paths it
+ * cannot bind again.
+ */
+export function explainPrivileges(config: Config, uid: number, unprivilegedPort: number, host = byMode): string[] {
   const { user } = config.broker
   const needs = capabilityNeeds(config, unprivilegedPort)
   return [
@@ -11,6 +15,7 @@ export function explainPrivileges(config: Config, uid: number, unprivilegedPort:
     ...needs.flatMap(({ capability, reasons }) =>
       reasons.map((reason, at) => `  ${(at === 0 ? capability : '').padEnd(COLUMN)} ${reason}`),
     ),
+    ...unwritableDirectories(config, host).map(({ what, remedy }) => `warning: ${what}: ${remedy}`),
   ]
 }
 

@@ -3,7 +3,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { type Address, formatAddress, parseAddress } from '../../protocol/address.ts'
-import { type BoundSocket, cookieScope, OpenSocketSearch, type Recovered } from '../../sys/index.ts'
+import { type BoundSocket, cookieScope, inodeOf, OpenSocketSearch, type Recovered } from '../../sys/index.ts'
 import type { Log } from '../log.ts'
 
 /** What one look into all processes found is good for so long: a start asks for every socket, a lost one is sought again later. */
@@ -12,6 +12,8 @@ const SEARCH_MS = 900
 interface Known {
   address: string
   cookie: string
+  /** Not in the file of an earlier version. */
+  inode?: number | undefined
 }
 
 interface Written {
@@ -39,7 +41,7 @@ export class SocketInventory {
     this.former = this.read()
   }
 
-  note(key: string, { address, cookie, unbound }: BoundSocket): void {
+  note(key: string, { fd, address, cookie, unbound }: BoundSocket): void {
     // The one that could not be had may still be had by the next broker.
     if (unbound) {
       const lost = this.former.get(key)
@@ -47,7 +49,7 @@ export class SocketInventory {
       return
     }
     this.former.delete(key)
-    this.sockets.set(key, { address: formatAddress(address), cookie })
+    this.sockets.set(key, { address: formatAddress(address), cookie, inode: inodeOf(fd.fd) })
   }
 
   clear(): void {
@@ -90,10 +92,11 @@ export class SocketInventory {
     type: string,
     accept: (recovered: Recovered) => BoundSocket | undefined,
   ): BoundSocket | undefined {
-    for (const [key, { address, cookie }] of this.former) {
+    for (const [key, known] of this.former) {
+      const { address } = known
       const parsed = parseAddress(address)
       if (!key.startsWith(`${name}#`) || parsed.type !== type) continue
-      const recovered = this.find(key, parsed, cookie)
+      const recovered = this.find(key, parsed, known)
       const socket = recovered && accept(recovered)
       if (socket === undefined) {
         recovered?.fd.closeLater()
@@ -106,13 +109,13 @@ export class SocketInventory {
     return undefined
   }
 
-  private find(key: string, address: Address, cookie: string): Recovered | undefined {
+  private find(key: string, address: Address, { cookie, inode }: Known): Recovered | undefined {
     if (this.search === undefined || performance.now() - this.search.at > SEARCH_MS) {
       this.search = new OpenSocketSearch()
       this.nowhere.clear()
     }
     if (this.nowhere.has(key)) return undefined
-    const recovered = this.search.recover(address, cookie)
+    const recovered = this.search.recover(address, cookie, inode)
     if (recovered === undefined) this.nowhere.add(key)
     return recovered
   }
