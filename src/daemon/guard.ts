@@ -204,8 +204,7 @@ export class Guard implements SocketsObserver {
   }
 
   private auditOne(watched: Watched): void {
-    this.inspect(watched, 'told')
-    if (!this.isHeld(watched.name)) this.bent.giveUp(watched)
+    if (this.inspect(watched, 'told') && !this.isHeld(watched.name)) this.look(watched, () => this.bent.giveUp(watched))
   }
 
   private auditName(name: string, how: 'told' | 'silent'): void {
@@ -227,8 +226,8 @@ export class Guard implements SocketsObserver {
     for (const watched of [...this.watched.values()]) this.inspect(watched, 'silent')
   }
 
-  private inspect(watched: Watched, how: 'told' | 'silent'): void {
-    this.look(watched, () => {
+  private inspect(watched: Watched, how: 'told' | 'silent'): boolean {
+    return this.look(watched, () => {
       this.followNonBlocking(watched)
       this.reopen(watched)
       const findings = watched.guarded.inspect()
@@ -239,8 +238,9 @@ export class Guard implements SocketsObserver {
     })
   }
 
-  private look(watched: Watched, act: () => void): void {
-    if (this.paused) return
+  /** True when it could: what it could not do for want of descriptors or memory is tried again each second. */
+  private look(watched: Watched, act: () => void): boolean {
+    if (this.paused) return false
     try {
       act()
       watched.blind = false
@@ -248,6 +248,7 @@ export class Guard implements SocketsObserver {
       if (!watched.blind) this.log.error({ err: error, name: watched.name }, 'the guard cannot look at a socket')
       watched.blind = true
     }
+    return !watched.blind
   }
 
   private reopen(watched: Watched): void {

@@ -8,7 +8,7 @@ import { getInt } from './sockopt.ts'
 export interface Findings {
   /** Undone. */
   readonly repaired: readonly string[]
-  /** Still so: the kernel has no way back. */
+  /** Still so: the kernel has no way back. What want of memory kept from being undone is tried again by the next look. */
   readonly left: readonly string[]
   /** Who called listen() on a Unix listener: clients would take that process for the server. */
   readonly listener?: number
@@ -93,13 +93,17 @@ export class GuardedSocket {
     const bends = this.snapshot.bends()
     if (bends.length === 0) return undefined
     let still = bends
+    let short: ReturnType<typeof repairSocket> = new Map()
     // One option may change another: SO_RCVBUF is locked when it is set back.
     for (let round = 0; round < ROUNDS && still.length > 0; round++) {
-      repairSocket(this.socket, still)
+      short = repairSocket(this.socket, still)
       still = this.snapshot.bends()
     }
-    const left = still.map(wordFor)
-    const repaired = bends.map(wordFor).filter((what) => !left.includes(what))
+    const words = still.map(wordFor)
+    const repaired = bends.map(wordFor).filter((what) => !words.includes(what))
+    const left = still.filter(({ option }) => !short.has(option)).map(wordFor)
+    const [want] = short.values()
+    if (want !== undefined && repaired.length === 0 && left.length === 0) throw want
     const listener = bends.find(({ option }) => option.label === 'listen')
     return { repaired, left, ...(listener && { listener: wordOf(listener.now) }) }
   }
