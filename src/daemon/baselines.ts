@@ -1,7 +1,6 @@
 // What each socket is to be like: as the broker before wrote down; as it is, where this broker has just bound it or a service manager has set
 // its options; as configured, where a holder may have changed it while no guard looked.
 
-import type { SocketOptions } from '../protocol/socket-options.ts'
 import { type BoundSocket, GuardedSocket } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { optionsFor } from './config/options-for.ts'
@@ -26,15 +25,17 @@ export class Baselines {
     this.ahead = ahead
   }
 
-  /** Each time that a socket is there, guarded or not: the options by which to judge it, where how it is does not tell. */
-  meets(socket: BoundSocket, model: NameModel): SocketOptions | undefined {
+  /** Each time that a socket is there, guarded or not: whether how it is tells how it is to be. */
+  meets(socket: BoundSocket): boolean {
     const fresh = socket.origin === undefined && !this.met.has(socket)
     this.met.add(socket)
-    return fresh || socket.origin === 'passed' ? undefined : optionsFor(model, socket.address)
+    return fresh || socket.origin === 'passed'
   }
 
-  guardedOf(socket: BoundSocket, { backlog }: NameModel, configured: SocketOptions | undefined): Omit<Noted, 'socket'> {
+  guardedOf(socket: BoundSocket, model: NameModel, isAsItWas: boolean): Omit<Noted, 'socket'> {
+    const { backlog } = model
     const former = this.expected.take(socket.cookie)
+    const configured = isAsItWas || former !== undefined ? undefined : optionsFor(model, socket.address)
     const ahead = former === undefined ? undefined : this.ahead?.guardedOf(socket, former)
     const guarded =
       ahead ?? new GuardedSocket({ fd: socket.fd.fd, address: socket.address, backlog, configured }, former)

@@ -89,10 +89,10 @@ export class Guard implements SocketsObserver {
 
   opened(name: string, index: number, socket: BoundSocket, model: NameModel): void {
     if (socket.unbound) return
-    const configured = this.baselines.meets(socket, model)
+    const isAsItWas = this.baselines.meets(socket)
     if (!model.guard) return
     const { fd } = socket.fd
-    const { guarded, noted } = this.baselines.guardedOf(socket, model, configured)
+    const { guarded, noted } = this.baselines.guardedOf(socket, model, isAsItWas)
     const filterable = this.locksFilters && socket.address.type === 'tcp'
     const watched = { name, index, socket, model, guarded, noted, filterable, blind: false }
     this.watched.set(fd, watched)
