@@ -19,6 +19,7 @@
         'native/epoll.c',
         'native/exec.c',
         'native/filter_probe.c',
+        'native/inet_diag.c',
         'native/md5_diag.c',
         'native/notify.c',
         'native/notify_queue.c',

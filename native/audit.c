@@ -36,16 +36,42 @@ static int32_t tcp_backlog(int fd)
   return (int32_t)info.tcpi_sacked;
 }
 
-static int32_t unix_backlog(int fd)
+static int figures_of(int fd, struct unix_figures *figures)
 {
   struct stat stat;
+  return fstat(fd, &stat) < 0 ? -errno : unix_diag((uint32_t)stat.st_ino, figures);
+}
+
+static int32_t unix_backlog(int fd)
+{
   struct unix_figures figures;
-  if (fstat(fd, &stat) < 0)
-    return -1;
-  int status = unix_diag((uint32_t)stat.st_ino, &figures);
+  int status = figures_of(fd, &figures);
   if (status < 0)
     errno = -status;
   return status < 0 ? -1 : (int32_t)figures.wqueue;
+}
+
+/* poll(2) does not tell of SHUT_WR alone, which ends sending for all. */
+static int32_t shut_or(int status, uint32_t how, int fd)
+{
+  if (status >= 0)
+    return (int32_t)how;
+  errno = -status;
+  return is_passing(errno) ? -1 : hangup(fd);
+}
+
+static int32_t unix_shutdown(int fd)
+{
+  struct unix_figures figures;
+  int status = figures_of(fd, &figures);
+  return shut_or(status, figures.shutdown, fd);
+}
+
+static int32_t udp_shutdown(int fd)
+{
+  uint8_t how = 0;
+  int status = udp_diag_shutdown(fd, &how);
+  return shut_or(status, how, fd);
 }
 
 static int32_t connected(int fd)
@@ -89,6 +115,10 @@ static int32_t fact(int fd, int32_t name)
     return connected(fd);
   case AUDIT_FILTER:
     return filter(fd);
+  case AUDIT_UDP_SHUTDOWN:
+    return udp_shutdown(fd);
+  case AUDIT_UNIX_SHUTDOWN:
+    return unix_shutdown(fd);
   case AUDIT_MD5SIG:
     return md5sig(fd);
   default:

@@ -14,6 +14,8 @@ enum audit_fact {
   AUDIT_UNIX_BACKLOG, /* of a Unix listener; -1 where the kernel does not tell */
   AUDIT_CONNECTED,    /* 1 when the socket has a peer */
   AUDIT_FILTER,       /* length of the socket filter; below 0 when it cannot be read */
+  AUDIT_UDP_SHUTDOWN, /* 1: for reading, 2: for writing; where the kernel does not tell, as AUDIT_HANGUP */
+  AUDIT_UNIX_SHUTDOWN,
   AUDIT_MD5SIG,       /* keys of TCP_MD5SIG on a listener that has dropped something; 0 without CAP_NET_ADMIN */
 };
 

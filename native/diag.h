@@ -1,6 +1,8 @@
 #ifndef FD_BROKER_DIAG_H
 #define FD_BROKER_DIAG_H
 
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +24,17 @@ struct unix_figures {
 
 /* What ss(8) shows of the Unix socket with this inode. */
 int unix_diag(uint32_t inode, struct unix_figures *figures);
+
+struct inet_question {
+  struct nlmsghdr header;
+  struct inet_diag_req_v2 inet;
+};
+
+/* The protocol's socket by its name, as what a client sends would find it; the cookie says whether it is this one. 0 or -errno. */
+int inet_question(int fd, uint8_t protocol, struct inet_question *question);
+
+/* How a UDP socket was shut down, as bits: 1 for reading, 2 for writing. 0 or -errno. */
+int udp_diag_shutdown(int fd, uint8_t *how);
 
 /*
  * Keys of TCP_MD5SIG on a listener: what comes from the addresses that they are for has to be signed (RFC 2385), or is dropped. Both

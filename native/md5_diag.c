@@ -2,54 +2,14 @@
 #include "diag.h"
 
 #include <errno.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#ifndef SO_BINDTOIFINDEX
-#define SO_BINDTOIFINDEX 62
-#endif
 
 /* A key takes 100 bytes. More of them than an attribute can hold are not told apart. */
 enum { TCP_LISTEN_STATE = 10, ANSWER_MOST = 64 * 1024, MANY = 1000 };
-
-struct request {
-  struct nlmsghdr header;
-  struct inet_diag_req_v2 inet;
-};
-
-/* The listener by its name, as a client's SYN would find it; the cookie says whether it is this one. */
-static int name_it(int fd, struct inet_diag_req_v2 *request)
-{
-  union {
-    struct sockaddr_storage storage;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-  } name;
-  socklen_t length = sizeof name, size = sizeof request->id.idiag_if, cookie = sizeof request->id.idiag_cookie;
-  if (getsockname(fd, (struct sockaddr *)&name, &length) < 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &request->id.idiag_if, &size) < 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_COOKIE, request->id.idiag_cookie, &cookie) < 0)
-    return -errno;
-  request->sdiag_family = (uint8_t)name.storage.ss_family;
-  request->sdiag_protocol = IPPROTO_TCP;
-  request->idiag_states = 1U << TCP_LISTEN_STATE;
-  /* The kernel looks at what an answer may hold before it tells the keys. */
-  request->idiag_ext = 1U << (INET_DIAG_INFO - 1);
-  if (name.storage.ss_family == AF_INET) {
-    request->id.idiag_sport = name.in.sin_port;
-    memcpy(request->id.idiag_src, &name.in.sin_addr, sizeof name.in.sin_addr);
-  } else {
-    request->id.idiag_sport = name.in6.sin6_port;
-    memcpy(request->id.idiag_src, &name.in6.sin6_addr, sizeof name.in6.sin6_addr);
-  }
-  return 0;
-}
 
 static void remove_key(int fd, const struct tcp_diag_md5sig *key)
 {
@@ -78,14 +38,17 @@ static int take_keys(int fd, const struct rtattr *part, bool removing)
 
 static int find_keys(int fd, bool removing)
 {
-  struct request request = {0};
+  struct inet_question question;
   union {
     char bytes[ANSWER_MOST];
     struct nlmsghdr header;
   } answer;
-  int status = name_it(fd, &request.inet);
+  int status = inet_question(fd, IPPROTO_TCP, &question);
+  question.inet.idiag_states = 1U << TCP_LISTEN_STATE;
+  /* The kernel looks at what an answer may hold before it tells the keys. */
+  question.inet.idiag_ext = 1U << (INET_DIAG_INFO - 1);
   if (status == 0)
-    status = diag_ask(&request, sizeof request, &answer, sizeof answer, sizeof(struct inet_diag_msg));
+    status = diag_ask(&question, sizeof question, &answer, sizeof answer, sizeof(struct inet_diag_msg));
   if (status < 0)
     return status == -EMSGSIZE ? MANY : 0;
   const struct inet_diag_msg *message = NLMSG_DATA(&answer.header);

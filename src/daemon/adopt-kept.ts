@@ -30,7 +30,7 @@ export function adoptKept(
     )
     if (adopted === undefined) continue
     for (const extra of moreAnchors) extra.close()
-    return adopted
+    return candidates === key ? adopted : { ...adopted, origin: 'passed' }
   }
   kept.giveBack(anchorKey(key), anchors)
   return undefined

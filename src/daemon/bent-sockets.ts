@@ -2,7 +2,7 @@
 // socket in its place. Where none can be had while a holder keeps the old one, the name is lost until it can.
 
 import { formatAddress } from '../protocol/address.ts'
-import { type BoundSocket, openSuccessor } from '../sys/index.ts'
+import { type BoundSocket, isPassing, openSuccessor, SystemError } from '../sys/index.ts'
 import { optionsFor } from './config/options-for.ts'
 import type { Log } from './log.ts'
 import { adviceForBroken } from './lost-advice.ts'
@@ -32,22 +32,34 @@ export class BentSockets {
     this.log = log
   }
 
-  /** Called again each second while the socket is as it is. */
+  /** Called again each second while the socket is as it is. Throws for want of descriptors or memory: nothing is lost for that. */
   replace(bent: Bent, what: readonly string[]): void {
-    const { name, index, socket, model } = bent
+    const { name, index, socket } = bent
     const key = `${name}#${index}`
     const now = performance.now()
     if (now - (this.replacedAt.get(key) ?? -APART_MS) < APART_MS) return
     this.replacedAt.set(key, now)
     const address = formatAddress(socket.address)
     try {
-      const { socket: next, takeOver } = openSuccessor(socket, optionsFor(model, socket.address), model.backlog)
-      takeOver()
+      const next = this.succeed(bent)
       this.reports.repaired({ name, address, what, replaced: true })
       this.replacements.replace(name, index, next)
       this.without.delete(socket)
     } catch (error) {
+      if (error instanceof SystemError && isPassing(error.errno)) throw error
       this.fail(bent, address, what, error)
+    }
+  }
+
+  /** New clients come to it. */
+  private succeed({ socket, model }: Bent): BoundSocket {
+    const successor = openSuccessor(socket, optionsFor(model, socket.address), model.backlog)
+    try {
+      successor.takeOver()
+      return successor.socket
+    } catch (error) {
+      successor.socket.close()
+      throw error
     }
   }
 
@@ -62,9 +74,12 @@ export class BentSockets {
     this.reports.lost({ name, address, what })
   }
 
-  /** Nobody holds the name any more: the old socket is given up, and its address is bound again once the kernel has let go of it. */
+  /**
+   * Nobody holds the name any more: the old socket, which was found broken a moment ago, is given up, and its address is bound again once
+   * the kernel has let go of it. Where it cannot be, it stays as it is for another call.
+   */
   giveUp({ name, index, socket }: Bent): void {
-    if (this.without.delete(socket)) this.lost.giveUp(name, index, socket)
+    if (this.without.has(socket)) this.lost.giveUp(name, index, socket)
   }
 
   /** It is as it should be. */

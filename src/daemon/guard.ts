@@ -7,11 +7,12 @@ import { formatAddress } from '../protocol/address.ts'
 import {
   type BoundSocket,
   type Findings,
-  GuardedSocket,
+  type GuardedSocket,
   HangupWatch,
   holdersMayFilter,
   lockFilter,
 } from '../sys/index.ts'
+import { Baselines } from './baselines.ts'
 import { type Bent, BentSockets } from './bent-sockets.ts'
 import type { NameModel } from './config/model.ts'
 import type { Occurrence } from './history.ts'
@@ -60,7 +61,7 @@ export class Guard implements SocketsObserver {
   readonly lost: LostSockets
   private readonly host: GuardHost
   private readonly log: Log
-  private readonly ahead: SocketsAhead | undefined
+  private readonly baselines: Baselines
   private readonly watched = new Map<number, Watched>()
   private readonly byName = new Map<string, Set<Watched>>()
   private readonly starts = new Starts()
@@ -75,7 +76,7 @@ export class Guard implements SocketsObserver {
   constructor(host: GuardHost, log: Log, ahead?: SocketsAhead) {
     this.host = host
     this.log = log
-    this.ahead = ahead
+    this.baselines = new Baselines(host.expected, ahead)
     this.reports = new RepairReports(host.registry, host.repairMarks, log, (event) => host.occurred(event))
     this.lost = new LostSockets(host, this.reports, log)
     this.bent = new BentSockets(this.lost, host.replacements, this.reports, log)
@@ -87,17 +88,17 @@ export class Guard implements SocketsObserver {
   }
 
   opened(name: string, index: number, socket: BoundSocket, model: NameModel): void {
-    if (!model.guard || socket.unbound) return
+    if (socket.unbound) return
+    const isAsItWas = this.baselines.meets(socket)
+    if (!model.guard) return
     const { fd } = socket.fd
-    const former = this.host.expected.take(socket.cookie)
-    const guarded = this.guardedOf(socket, model, former)
+    const { guarded, noted } = this.baselines.guardedOf(socket, model, isAsItWas)
     const filterable = this.locksFilters && socket.address.type === 'tcp'
-    const noted = guarded.expected === former ? guarded.revision : -1
     const watched = { name, index, socket, model, guarded, noted, filterable, blind: false }
     this.watched.set(fd, watched)
     this.byName.set(name, (this.byName.get(name) ?? new Set()).add(watched))
     this.lock(watched)
-    this.note(watched)
+    this.baselines.note(watched)
     this.listenFor(watched)
   }
 
@@ -110,11 +111,6 @@ export class Guard implements SocketsObserver {
     }
   }
 
-  private guardedOf(socket: BoundSocket, { backlog }: NameModel, former: string | undefined): GuardedSocket {
-    const ahead = former === undefined ? undefined : this.ahead?.guardedOf(socket, former)
-    return ahead ?? new GuardedSocket({ fd: socket.fd.fd, address: socket.address, backlog }, former)
-  }
-
   closing(socket: BoundSocket): void {
     const { fd } = socket.fd
     const watched = this.watched.get(fd)
@@ -122,7 +118,7 @@ export class Guard implements SocketsObserver {
       this.watched.delete(fd)
       this.forget(watched)
       this.hangups.remove(fd)
-      this.host.expected.drop(socket.cookie)
+      this.baselines.drop(socket)
     }
     this.bent.forget(socket)
   }
@@ -131,14 +127,6 @@ export class Guard implements SocketsObserver {
     const others = this.byName.get(watched.name)
     others?.delete(watched)
     if (others?.size === 0) this.byName.delete(watched.name)
-  }
-
-  /** Before anybody gets the socket, and when more is allowed than before. */
-  private note(watched: Watched): void {
-    const { guarded, socket } = watched
-    if (guarded.revision === watched.noted) return
-    watched.noted = guarded.revision
-    this.host.expected.note(socket.cookie, guarded.expected)
   }
 
   /** At once where it can be; else when the filter is detached, or the socket that it replaces has left. */
@@ -169,7 +157,7 @@ export class Guard implements SocketsObserver {
   rested(name: string): void {
     for (const watched of this.of(name)) {
       watched.guarded.expectNonBlocking(watched.model.nonBlocking ?? false)
-      this.note(watched)
+      this.baselines.note(watched)
     }
   }
 
@@ -204,8 +192,7 @@ export class Guard implements SocketsObserver {
   }
 
   private auditOne(watched: Watched): void {
-    this.inspect(watched, 'told')
-    if (!this.isHeld(watched.name)) this.bent.giveUp(watched)
+    if (this.inspect(watched, 'told') && !this.isHeld(watched.name)) this.look(watched, () => this.bent.giveUp(watched))
   }
 
   private auditName(name: string, how: 'told' | 'silent'): void {
@@ -227,20 +214,21 @@ export class Guard implements SocketsObserver {
     for (const watched of [...this.watched.values()]) this.inspect(watched, 'silent')
   }
 
-  private inspect(watched: Watched, how: 'told' | 'silent'): void {
-    this.look(watched, () => {
+  private inspect(watched: Watched, how: 'told' | 'silent'): boolean {
+    return this.look(watched, () => {
       this.followNonBlocking(watched)
       this.reopen(watched)
       const findings = watched.guarded.inspect()
       if (findings !== undefined) this.found(watched, findings, how)
       else this.bent.mended(watched.socket)
       this.lock(watched)
-      this.note(watched)
+      this.baselines.note(watched)
     })
   }
 
-  private look(watched: Watched, act: () => void): void {
-    if (this.paused) return
+  /** True when it could: what it could not do for want of descriptors or memory is tried again each second. */
+  private look(watched: Watched, act: () => void): boolean {
+    if (this.paused) return false
     try {
       act()
       watched.blind = false
@@ -248,6 +236,7 @@ export class Guard implements SocketsObserver {
       if (!watched.blind) this.log.error({ err: error, name: watched.name }, 'the guard cannot look at a socket')
       watched.blind = true
     }
+    return !watched.blind
   }
 
   private reopen(watched: Watched): void {

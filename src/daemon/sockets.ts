@@ -148,18 +148,29 @@ export class Sockets {
     for (const socket of owned?.sockets ?? []) setNonBlocking(socket.fd.fd, owned!.model.nonBlocking ?? false)
   }
 
-  /** Puts another socket in the place of one, which is the caller's from now on. */
+  /** Puts another socket in the place of one, which is the caller's from now on. When it throws, nothing has changed, and `next` is closed. */
   replace(name: string, index: number, next: BoundSocket): BoundSocket {
     const owned = this.names.get(name)
     const old = owned?.sockets[index]
     if (old === undefined) throw new Error(`${name} has no socket ${index}`)
+    this.keepInstead(socketKey(name, index), old, next)
     const sockets = owned!.sockets.with(index, next)
     this.names.set(name, ownedOf(owned!.model, sockets))
-    keep(this.kept, socketKey(name, index), next)
     this.takeStock()
     this.observer?.closing(old)
     this.observer?.opened(name, index, next, owned!.model)
     return old
+  }
+
+  /** A copy of it in the store, if only in a part of it, would have the address still. */
+  private keepInstead(key: string, old: BoundSocket, next: BoundSocket): void {
+    try {
+      keep(this.kept, key, next)
+    } catch (error) {
+      next.close()
+      keep(this.kept, key, old)
+      throw error
+    }
   }
 
   /** Every name's sockets now, in the order of its addresses. */

@@ -60,6 +60,7 @@ function adoptedAs(fd: OwnedFd, bound: Address, anchor: OwnedFd | undefined): Bo
     anchor,
     address: bound,
     cookie: socketCookie(fd.fd),
+    origin: 'kept',
     close: () => {
       if (fd.closed) return
       if (path !== undefined && stats?.isSocket()) unixPath.removePath(path, stats)

@@ -48,6 +48,8 @@ const every: readonly SocketType[] = [...streams, ...datagrams]
 const WORDS: Readonly<Record<string, string>> = {
   NONBLOCK: 'O_NONBLOCK',
   HANGUP: 'shutdown',
+  UDP_SHUTDOWN: 'shutdown',
+  UNIX_SHUTDOWN: 'shutdown',
   TCP_BACKLOG: 'backlog',
   UNIX_BACKLOG: 'backlog',
   SO_PEERCRED: 'listen',
@@ -76,7 +78,10 @@ export const GUARDED_OPTIONS: readonly GuardedOption[] = [
   row('SO_REUSEADDR', inet),
   row('SO_REUSEPORT', inet),
   row('TCP_BACKLOG', tcp, 'listen'),
-  row('HANGUP', [...local, 'udp', 'vsock'], 'replace'),
+  // Shut for writing alone, a listener does all that it did.
+  row('HANGUP', [...localStreams, 'vsock'], 'replace'),
+  row('UDP_SHUTDOWN', udp, 'replace'),
+  row('UNIX_SHUTDOWN', ['unix-dgram'], 'replace'),
   row('UNIX_BACKLOG', localStreams, 'listen'),
   row('SO_PEERCRED', localStreams, 'listen'),
   row('CONNECTED', datagrams, 'disconnect'),

@@ -22,6 +22,8 @@ export interface BoundSocket {
   /** With the real port. */
   readonly address: Address
   readonly cookie: string
+  /** Who had it before this process: an earlier broker and its workers, or a service manager, which has set its options. */
+  readonly origin?: 'kept' | 'passed'
   /** It is bound nowhere, and keeps the place of one that cannot be had. */
   readonly unbound?: true
   /** Also removes the path, if it is still the one that was bound, and the directories made for it that are empty now. */

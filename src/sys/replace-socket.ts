@@ -35,13 +35,23 @@ function besideTcp(old: BoundSocket, options: SocketOptions, backlog: number): S
   const group = ReuseGroup.of(old.fd)
   const held = group.hold()
   const socket = openSocket(old.address, options, backlog, old)
-  const shared = sharesGroup(old, socket)
+  const shared = orClosed(socket, () => sharesGroup(old, socket))
   if (!held && shared) group.holdThrough(socket.fd)
   const takeOver = () => {
     if (shared) group.prefer(socket.fd)
     else refuseNewcomers(old.fd.fd)
   }
   return { socket, takeOver }
+}
+
+/** What `act` returns; when it throws, the socket is closed. */
+function orClosed<T>(socket: BoundSocket, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    socket.close()
+    throw error
+  }
 }
 
 /** Of sockets that are equally near, the one bound last gets what comes. */

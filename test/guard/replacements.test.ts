@@ -11,7 +11,7 @@ forbidLeaks()
 endPythons()
 
 interface Row {
-  type: 'unix' | 'unix-dgram' | 'udp' | 'tcp'
+  type: 'unix' | 'unix-dgram' | 'udp' | 'udp6' | 'tcp'
   what: string
   attack: string
   /** Python of another holder, with the name's path or port as `at`: true when the socket is as it should be. */
@@ -20,13 +20,20 @@ interface Row {
 
 const CONNECT = 'socket.socket(socket.AF_UNIX).connect(at) or True'
 const RECEIVE = "held.settimeout(1) or client.sendto(b'x', at) and held.recv(9) == b'x'"
+const SEND = "client.bind(anywhere) or held.sendto(b'x', client.getsockname()) == 1 and client.recv(9) == b'x'"
+const WAIT = 'hangup() == []'
 /** A filter that keeps no byte, and that nobody can detach again. */
 const DROP_ALL = 'drop_all(); opt(SOL, 44, 1)'
 
 const ROWS: Row[] = [
   { type: 'unix', what: 'shutdown', attack: 'held.shutdown(socket.SHUT_RD)', probe: CONNECT },
   { type: 'unix', what: 'shutdown', attack: 'held.shutdown(socket.SHUT_RDWR)', probe: CONNECT },
+  { type: 'unix-dgram', what: 'shutdown', attack: 'held.shutdown(socket.SHUT_RD)', probe: RECEIVE },
+  { type: 'unix-dgram', what: 'shutdown', attack: 'held.shutdown(socket.SHUT_WR)', probe: SEND },
   { type: 'unix-dgram', what: 'shutdown', attack: 'held.shutdown(socket.SHUT_RDWR)', probe: RECEIVE },
+  { type: 'udp', what: 'shutdown', attack: 'libc.shutdown(held.fileno(), 0)', probe: WAIT },
+  { type: 'udp', what: 'shutdown', attack: 'libc.shutdown(held.fileno(), 1)', probe: SEND },
+  { type: 'udp6', what: 'shutdown', attack: 'libc.shutdown(held.fileno(), 1)', probe: SEND },
   { type: 'udp', what: 'shutdown', attack: 'libc.shutdown(held.fileno(), 2)', probe: RECEIVE },
   { type: 'udp', what: 'filter', attack: DROP_ALL, probe: RECEIVE },
   {
@@ -37,13 +44,15 @@ const ROWS: Row[] = [
   },
 ]
 
+const HOSTS: Partial<Record<Row['type'], string>> = { tcp: '127.0.0.1', udp: '127.0.0.1', udp6: '[::1]' }
+
 describe.runIf(IS_ROOT)('what a holder does for good (needs root, to be another user)', () => {
   it.each(ROWS)(
     '$type: $what by `$attack` stays where the guard is off; where it is on the socket has a successor',
     async (row) => {
       const directory = temporaryDirectory()
       const listen = (name: string) =>
-        row.type === 'udp' || row.type === 'tcp' ? `${row.type}://127.0.0.1:0` : `${row.type}://${directory}/${name}`
+        row.type in HOSTS ? `${row.type.slice(0, 3)}://${HOSTS[row.type]}:0` : `${row.type}://${directory}/${name}`
       const table = (name: string) =>
         `[sockets.${name}]\nlisten = "${listen(name)}"\nallow = ["any"]\nguard = ${name === 'guarded'}\n`
       const daemon = await startDaemon({ sockets: table('open') + table('guarded'), directory })
@@ -56,9 +65,11 @@ describe.runIf(IS_ROOT)('what a holder does for good (needs root, to be another 
       const visitor = await Attacker.hold(daemon.control, ['open', 'guarded'], 3)
       const look = async (name: string) => {
         const at = String((await socketOf(viewer, name))['address']).split('//')[1]!
-        const place = at.startsWith('/') ? JSON.stringify(at) : `('127.0.0.1', ${at.split(':')[1]})`
-        const family = at.startsWith('/') ? 'AF_UNIX' : 'AF_INET'
-        await visitor.run(`at = ${place}; client = socket.socket(socket.${family}, socket.SOCK_DGRAM)`, name)
+        const host = HOSTS[row.type]?.replace(/[[\]]/g, '')
+        const place = (port: string) => (host === undefined ? JSON.stringify(at) : `('${host}', ${port})`)
+        const anywhere = host === undefined ? "''" : place('0')
+        await visitor.run(`at = ${place(at.split(':').at(-1)!)}; anywhere = ${anywhere}`, name)
+        await visitor.run('client = socket.socket(held.family, socket.SOCK_DGRAM); client.settimeout(1)', name)
         return visitor.run(`say(${row.probe})`, name)
       }
       expect(await look('guarded')).toBe('True')
