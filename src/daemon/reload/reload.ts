@@ -86,10 +86,11 @@ export class Reloader {
     const { broker } = this
     const before = broker.sockets.current()
     const resocketed = [...plan.names].filter(([name, { sockets }]) => !sameSockets(before.get(name)?.sockets, sockets))
-    for (const [name, { model, sockets }] of plan.names) broker.sockets.update(name, model, sockets)
     const leaving = plan.leaving()
-    for (const { name, socket } of leaving) broker.sockets.release(name, socket)
     for (const old of leaving) broker.replacements.leave(old.name, [old])
+    for (const [name, { model, sockets }] of plan.names) broker.sockets.update(name, model, sockets)
+    for (const { name, socket } of leaving) broker.sockets.release(name, socket)
+    broker.replacements.left(leaving)
     applyConfig(broker, next)
     broker.guard.lost.settle()
     for (const [name] of resocketed) if (!changes.added.includes(name)) broker.replacements.tellHolders(name)
