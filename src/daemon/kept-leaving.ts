@@ -5,6 +5,7 @@ import type { StateRecord } from '../core/state.ts'
 import { formatAddress, parseAddress } from '../protocol/address.ts'
 import { adoptLeaving, type BoundSocket, identifySocket, type OwnedFd, ReuseGroup, socketCookie } from '../sys/index.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
+import type { Settings } from './reload/live-changes.ts'
 import { anchorKey } from './socket-keys.ts'
 import type { Records } from './state/expected-options.ts'
 
@@ -19,6 +20,9 @@ export interface LeavingTerms {
   readonly until: number
   /** Pids of who has it by a lease. */
   readonly holders: readonly number[]
+  /** What it was opened with, and what the guard says that it is to be like, where its name may have it back. */
+  readonly settings?: Settings
+  readonly expected?: string
 }
 
 /** `leaving/COOKIE` */
@@ -68,6 +72,11 @@ export class KeptLeaving {
       changed.push({ key: RECORD + cookie, value })
     }
     this.records.append(changed)
+  }
+
+  /** Another has its address from now on, and what it was bound with. */
+  supersede({ cookie }: BoundSocket): void {
+    this.kept.store.delete(anchorKey(keyOf(cookie)))
   }
 
   private forget({ cookie, anchor }: BoundSocket): StateRecord {
@@ -120,8 +129,27 @@ export class KeptLeaving {
   }
 }
 
-function recordOf({ socket, name, replaced, timeout, until, holders }: KeptLeavingSocket): LeavingRecord {
-  return { name, address: formatAddress(socket.address), replaced, timeout, until, holders, order: orderOf(socket) }
+function recordOf({
+  socket,
+  name,
+  replaced,
+  timeout,
+  until,
+  holders,
+  settings,
+  expected,
+}: KeptLeavingSocket): LeavingRecord {
+  return {
+    name,
+    address: formatAddress(socket.address),
+    replaced,
+    timeout,
+    until,
+    holders,
+    order: orderOf(socket),
+    ...(settings !== undefined && { settings }),
+    ...(expected !== undefined && { expected }),
+  }
 }
 
 function orderOf({ fd, address }: BoundSocket): string[] {

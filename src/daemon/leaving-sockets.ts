@@ -20,7 +20,8 @@ export interface LeavingSocket extends Omit<LeavingTerms, 'until'> {
   readonly socket: BoundSocket
 }
 
-interface Entry extends KeptLeavingSocket {
+interface Entry extends Omit<KeptLeavingSocket, 'replaced'> {
+  replaced: boolean
   readonly deadline: number
   quietSince: number
   /** When holders are looked for next. */
@@ -62,6 +63,26 @@ export class LeavingSockets {
   /** Its name has another now. */
   left(socket: BoundSocket): void {
     for (const entry of this.entries) if (entry.socket === socket) this.kept.keep(entry)
+  }
+
+  all(): readonly KeptLeavingSocket[] {
+    return [...this.entries]
+  }
+
+  /** Before another that has its address takes its place. */
+  supersede(socket: BoundSocket): void {
+    for (const entry of this.entries) {
+      if (entry.socket !== socket) continue
+      entry.replaced = true
+      this.kept.supersede(socket)
+      this.kept.note(this.entries)
+    }
+  }
+
+  /** A name has it again, and keeps it. */
+  takenBack(socket: BoundSocket): void {
+    for (const entry of this.entries) if (entry.socket === socket) this.entries.delete(entry)
+    this.kept.note(this.entries, socket)
   }
 
   private enter(leaving: KeptLeavingSocket, timeout: number): Entry {

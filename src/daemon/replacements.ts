@@ -6,7 +6,7 @@ import { formatAddress } from '../protocol/address.ts'
 import type { BoundSocket } from '../sys/index.ts'
 import type { KeptDescriptors } from './kept-descriptors.ts'
 import { KeptLeaving } from './kept-leaving.ts'
-import { LeavingSockets, waiting } from './leaving-sockets.ts'
+import { type LeavingSocket, LeavingSockets, waiting } from './leaving-sockets.ts'
 import type { Log } from './log.ts'
 import type { Lent } from './outbox.ts'
 import type { Session } from './session.ts'
@@ -22,6 +22,8 @@ export interface ReplacementHost {
   readonly sessions: ReadonlyMap<number, Session>
   step(event: CoreEvent): void
 }
+
+type Old = Pick<LeavingSocket, 'socket' | 'replaced' | 'settings' | 'expected'>
 
 export class Replacements {
   readonly leaving: LeavingSockets
@@ -48,13 +50,11 @@ export class Replacements {
   }
 
   /** The name is to have these no more, and has them still. */
-  leave(name: string, old: readonly { socket: BoundSocket; replaced: boolean }[]): void {
+  leave(name: string, old: readonly Old[]): void {
     const found = this.host.registry.names.get(name)
     const holders = found === undefined ? [] : [...leasesOf(found)].map(({ holder }) => holder.pid)
     const timeout = found?.config.drainTimeout ?? 0
-    for (const { socket, replaced } of old) {
-      if (!socket.unbound) this.leaving.add({ name, socket, replaced, timeout, holders })
-    }
+    for (const each of old) if (!each.socket.unbound) this.leaving.add({ name, timeout, holders, ...each })
   }
 
   /** The name does not have these any more. */
