@@ -68,6 +68,7 @@ export class Broker implements SessionHost, Host {
   upgrade: Upgrade | undefined
   onStandby: () => void = () => {}
   readonly journal: Journal
+  readonly history: History
   readonly log: Log
   private readonly effects = new Effects(this)
   private readonly refusals = new Refusals(this)
@@ -94,6 +95,7 @@ export class Broker implements SessionHost, Host {
     this.state = new StateLog(past.kept.store, past.folded, log, past)
     this.journal = new Journal(log, this.state, this.counters, this.subscribers)
     this.journal.restore(past.folded.values)
+    this.history = this.journal.history
     this.processes = new Processes((process) => this.step({ type: 'exit', process }))
     const restored = restorePast(past, this.processes, config.broker.reclaimTimeout)
     this.registry = restored.registry
@@ -105,7 +107,7 @@ export class Broker implements SessionHost, Host {
     )
     this.rights = new Rights(config, this.processes)
     this.context = { now: 0, ...judgementOf(this.rights, this.sessions, this.users) }
-    this.replacements = new Replacements(this, log)
+    this.replacements = new Replacements(this, log, past.folded.values)
     this.expected = new ExpectedOptions(this.state, past.folded.values)
     this.repairMarks = new RepairMarks(this.state, past.folded.values, Date.now())
     this.guard = new Guard(this, log, past.ahead)
@@ -120,6 +122,7 @@ export class Broker implements SessionHost, Host {
       this.step({ type: 'configure', names: [...config.names.values()].map((model) => model.core) })
       this.processes.reportDead()
       this.guard.lost.begin()
+      this.replacements.leaving.resume()
     }
   }
 
@@ -241,11 +244,13 @@ export class Broker implements SessionHost, Host {
     this.events.hold()
     this.journal.save()
     this.guard.pause()
+    this.replacements.leaving.pause()
     for (const session of this.sessions.values()) session.freeze()
   }
 
   thaw(): void {
     this.guard.resume()
+    this.replacements.leaving.resume()
     for (const session of this.sessions.values()) session.thaw()
     this.events.resume()
   }
@@ -265,10 +270,6 @@ export class Broker implements SessionHost, Host {
 
   mayNotify(uid: number): boolean {
     return this.quotas.requested(uid, Date.now())
-  }
-
-  get history(): History {
-    return this.journal.history
   }
 
   occurred(occurrence: Occurrence): void {

@@ -123,6 +123,11 @@ export class Guard implements SocketsObserver {
     this.bent.forget(socket)
   }
 
+  /** What a socket is to be like; undefined where it is not guarded. */
+  expectedOf({ fd }: BoundSocket): string | undefined {
+    return this.watched.get(fd.fd)?.guarded.expected
+  }
+
   private forget(watched: Watched): void {
     const others = this.byName.get(watched.name)
     others?.delete(watched)

@@ -1,23 +1,27 @@
 // Sockets that were replaced or removed. The broker keeps each until its queue has been empty for a while, so that a handshake
-// under way still gets in, and until no holder has it open; or until the deadline. Then it ends for everybody.
+// under way still gets in, and until no holder has it open; or until the deadline. Then it ends for everybody. What becomes of the broker
+// meanwhile changes nothing of that: see kept-leaving.ts.
 
 import { formatAddress } from '../protocol/address.ts'
-import { type BoundSocket, endListener, inodeOf, ReuseGroup, scanProcesses, socketFigures } from '../sys/index.ts'
+import {
+  type BoundSocket,
+  endListener,
+  inodeOf,
+  mayLookInto,
+  ReuseGroup,
+  scanProcesses,
+  socketFigures,
+} from '../sys/index.ts'
+import { isOpen, type KeptLeaving, type KeptLeavingSocket, type LeavingTerms } from './kept-leaving.ts'
 import type { Log } from './log.ts'
 import { ownProcesses } from './own-processes.ts'
 
-export interface LeavingSocket {
-  readonly name: string
+export interface LeavingSocket extends Omit<LeavingTerms, 'until'> {
   readonly socket: BoundSocket
-  /** Another socket has its address: it can wait for what comes late without keeping anybody. */
-  readonly replaced: boolean
-  /** Milliseconds from now. */
-  readonly timeout: number
-  /** Who has it by a lease. */
-  readonly holders: readonly { pid: number; uid: number }[]
 }
 
-interface Entry extends LeavingSocket {
+interface Entry extends Omit<KeptLeavingSocket, 'replaced'> {
+  replaced: boolean
   readonly deadline: number
   quietSince: number
   /** When holders are looked for next. */
@@ -33,17 +37,74 @@ const LOCAL_QUIET_MS = 200
 
 export class LeavingSockets {
   private readonly entries = new Set<Entry>()
+  private readonly kept: KeptLeaving
   private readonly log: Log
+  /** This is the only broker. */
+  private running = false
   private timer: NodeJS.Timeout | undefined
 
-  constructor(log: Log) {
+  /** With what the broker before has left. Nothing is done about them before resume(). */
+  constructor(kept: KeptLeaving, log: Log, before: Iterable<KeptLeavingSocket> = []) {
+    this.kept = kept
     this.log = log
+    // The clock of a host may be set back.
+    for (const leaving of before) this.enter(leaving, Math.min(leaving.until - Date.now(), leaving.timeout))
+    kept.note(this.entries)
   }
 
+  /** Before its name has another. */
   add(leaving: LeavingSocket): void {
+    const entry = this.enter({ ...leaving, until: Date.now() + leaving.timeout }, leaving.timeout)
+    this.kept.keep(entry)
+    this.kept.note(this.entries)
+    this.startLooking()
+  }
+
+  /** Its name has another now. */
+  left(socket: BoundSocket): void {
+    for (const entry of this.entries) if (entry.socket === socket) this.kept.keep(entry)
+  }
+
+  all(): readonly KeptLeavingSocket[] {
+    return [...this.entries]
+  }
+
+  /** Before another that has its address takes its place. */
+  supersede(socket: BoundSocket): void {
+    for (const entry of this.entries) {
+      if (entry.socket !== socket) continue
+      entry.replaced = true
+      this.kept.supersede(socket)
+      this.kept.note(this.entries)
+    }
+  }
+
+  /** A name has it again, and keeps it. */
+  takenBack(socket: BoundSocket): void {
+    for (const entry of this.entries) if (entry.socket === socket) this.entries.delete(entry)
+    this.kept.note(this.entries, socket)
+  }
+
+  private enter(leaving: KeptLeavingSocket, timeout: number): Entry {
     const now = performance.now()
-    this.entries.add({ ...leaving, deadline: now + leaving.timeout, quietSince: now, lookAt: 0 })
-    this.timer ??= setInterval(() => this.look(), LOOK_MS)
+    const entry = { ...leaving, deadline: now + timeout, quietSince: now, lookAt: 0 }
+    this.entries.add(entry)
+    return entry
+  }
+
+  pause(): void {
+    this.running = false
+    clearInterval(this.timer)
+    this.timer = undefined
+  }
+
+  resume(): void {
+    this.running = true
+    this.startLooking()
+  }
+
+  private startLooking(): void {
+    if (this.running && this.entries.size > 0) this.timer ??= setInterval(() => this.look(), LOOK_MS)
   }
 
   /** Nobody serves that address any more: one that waits for latecomers would get all of them. */
@@ -53,8 +114,11 @@ export class LeavingSockets {
 
   /** The broker ends; holders may go on. */
   closeAll(): void {
-    clearInterval(this.timer)
-    for (const { socket } of this.entries) socket.close()
+    this.pause()
+    for (const { socket } of this.entries) {
+      this.kept.note([], socket)
+      socket.close()
+    }
     this.entries.clear()
   }
 
@@ -62,7 +126,7 @@ export class LeavingSockets {
     const now = performance.now()
     for (const entry of this.entries) {
       if (waiting(entry.socket) !== 0) entry.quietSince = now
-      if (now >= entry.deadline) this.end(entry)
+      if (now >= entry.deadline || !isOpen(entry.socket.fd)) this.end(entry)
       else if (now - entry.quietSince >= quietOf(entry) && now >= entry.lookAt) this.endUnlessHeld(entry, now)
     }
   }
@@ -71,7 +135,7 @@ export class LeavingSockets {
   private async endUnlessHeld(entry: Entry, now: number): Promise<void> {
     entry.lookAt = now + HOLDERS_LOOK_MS
     const held = await isHeld(entry).catch(() => true)
-    if (!held && this.entries.has(entry) && waiting(entry.socket) === 0) this.end(entry)
+    if (!held && this.running && this.entries.has(entry) && waiting(entry.socket) === 0) this.end(entry)
   }
 
   private end(entry: Entry): void {
@@ -84,6 +148,7 @@ export class LeavingSockets {
     // A copy that is left somewhere would keep the address, and get clients that nobody answers.
     if (listens(socket)) endListener(socket.fd.fd)
     if (socket.address.type === 'tcp') ReuseGroup.of(socket.fd).leave(socket.fd)
+    this.kept.note(this.entries, socket)
     socket.close()
     if (this.entries.size > 0) return
     clearInterval(this.timer)
@@ -110,8 +175,7 @@ function listens({ address: { type } }: BoundSocket): boolean {
 
 /** A holder whose descriptors we may not see (ptrace(2)) counts as having it. */
 async function isHeld({ socket, holders }: Entry): Promise<boolean> {
-  const uid = process.geteuid!()
-  const unseen = new Set(holders.filter((holder) => uid !== 0 && holder.uid !== uid).map(({ pid }) => pid))
+  const unseen = new Set(holders.filter((pid) => !mayLookInto(pid)))
   const { pids, keeper } = ownProcesses()
   for (const found of await scanProcesses([inodeOf(socket.fd.fd)!], unseen)) {
     if (pids.has(found.pid) || found.parent === keeper) continue

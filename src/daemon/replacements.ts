@@ -4,46 +4,64 @@ import { leasesOf, type Registry } from '../core/registry.ts'
 import type { CoreEvent } from '../core/types.ts'
 import { formatAddress } from '../protocol/address.ts'
 import type { BoundSocket } from '../sys/index.ts'
-import { LeavingSockets, waiting } from './leaving-sockets.ts'
+import type { KeptDescriptors } from './kept-descriptors.ts'
+import { KeptLeaving } from './kept-leaving.ts'
+import { type LeavingSocket, LeavingSockets, waiting } from './leaving-sockets.ts'
 import type { Log } from './log.ts'
 import type { Lent } from './outbox.ts'
 import type { Session } from './session.ts'
 import type { Sockets } from './sockets.ts'
+import type { Records } from './state/expected-options.ts'
 
 /** What the broker lends to this part of it. */
 export interface ReplacementHost {
   readonly registry: Registry
   readonly sockets: Sockets
+  readonly kept: KeptDescriptors
+  readonly state: Records
   readonly sessions: ReadonlyMap<number, Session>
   step(event: CoreEvent): void
 }
+
+type Old = Pick<LeavingSocket, 'socket' | 'replaced' | 'settings' | 'expected'>
 
 export class Replacements {
   readonly leaving: LeavingSockets
   private readonly host: ReplacementHost
   private readonly log: Log
 
-  constructor(host: ReplacementHost, log: Log) {
+  /** `values`: of the state that the broker before has left. */
+  constructor(host: ReplacementHost, log: Log, values: ReadonlyMap<string, unknown>) {
     this.host = host
     this.log = log
-    this.leaving = new LeavingSockets(log)
+    const kept = new KeptLeaving(host.kept, host.state)
+    const named = [...host.sockets.current().values()].flatMap(({ sockets }) => sockets)
+    this.leaving = new LeavingSockets(kept, log, kept.restore(values, named))
   }
 
   /** Puts `next`, which new clients come to already, in the place of a name's socket; the old one leaves. */
   replace(name: string, index: number, next: BoundSocket): void {
-    const old = this.host.sockets.replace(name, index, next)
-    this.leave(name, [{ socket: old, replaced: true }])
+    const { sockets } = this.host
+    const old = [{ socket: sockets.current().get(name)!.sockets[index]!, replaced: true }]
+    this.leave(name, old)
+    sockets.replace(name, index, next)
+    this.left(old)
     this.tellHolders(name)
   }
 
-  /** The name does not have these any more. */
-  leave(name: string, old: readonly { socket: BoundSocket; replaced: boolean }[]): void {
+  /** The name is to have these no more, and has them still. */
+  leave(name: string, old: readonly Old[]): void {
     const found = this.host.registry.names.get(name)
-    const holders = found === undefined ? [] : [...leasesOf(found)].map(({ holder: { pid, uid } }) => ({ pid, uid }))
+    const holders = found === undefined ? [] : [...leasesOf(found)].map(({ holder }) => holder.pid)
     const timeout = found?.config.drainTimeout ?? 0
-    for (const { socket, replaced } of old) {
+    for (const each of old) if (!each.socket.unbound) this.leaving.add({ name, timeout, holders, ...each })
+  }
+
+  /** The name does not have these any more. */
+  left(old: readonly { socket: BoundSocket }[]): void {
+    for (const { socket } of old) {
       if (socket.unbound) socket.close()
-      else this.leaving.add({ name, socket, replaced, timeout, holders })
+      else this.leaving.left(socket)
     }
   }
 

@@ -191,6 +191,12 @@ export class Sockets {
     this.takeStock()
   }
 
+  /** Whoever kept them under another key does so no more. */
+  keepAgain(name: string): void {
+    for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries())
+      keep(this.kept, socketKey(name, index), socket)
+  }
+
   /** A name does not have this one any more, which is the caller's from now on. */
   release(name: string, socket: BoundSocket): void {
     const owned = this.names.get(name)

@@ -52,8 +52,18 @@ function matchingAddress(fd: OwnedFd, address: Address): Address | undefined {
   return identifySocket(fd.fd).type === address.type ? boundAddress(fd, address) : undefined
 }
 
-function adoptedAs(fd: OwnedFd, bound: Address, anchor: OwnedFd | undefined): BoundSocket {
-  const path = 'path' in bound && !unixPath.isAbstract(bound.path) ? bound.path : undefined
+/** One that no name has any more, as it is. `ownsPath`: its path is removed with it, as no other socket has taken that. */
+export function adoptLeaving(
+  fd: OwnedFd,
+  address: Address,
+  anchor: OwnedFd | undefined,
+  { ownsPath }: { ownsPath: boolean },
+): BoundSocket {
+  return adoptedAs(fd, address, anchor, ownsPath)
+}
+
+function adoptedAs(fd: OwnedFd, bound: Address, anchor: OwnedFd | undefined, ownsPath = true): BoundSocket {
+  const path = ownsPath && 'path' in bound && !unixPath.isAbstract(bound.path) ? bound.path : undefined
   const stats = path === undefined ? undefined : unixPath.lstat(path)
   return {
     fd,

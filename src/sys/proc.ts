@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { opendirSync, readFileSync, readlinkSync } from 'node:fs'
 import { addon } from './addon.ts'
 
 /**
@@ -66,4 +66,16 @@ export function readProcess(pid: number): ProcessStatus | undefined {
 export function isGone(pid: number): boolean {
   const stat = readText(`/proc/${pid}/stat`)
   return stat === undefined || /^\d+ \(.*\) Z/s.test(stat)
+}
+
+/** Whether its open descriptors are ours to see: its directory of them needs its uid, each of them ptrace(2), as its program does. */
+export function mayLookInto(pid: number): boolean {
+  try {
+    opendirSync(`/proc/${pid}/fd`).closeSync()
+    readlinkSync(`/proc/${pid}/exe`)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code !== 'EACCES' && code !== 'EPERM'
+  }
 }

@@ -23,7 +23,7 @@ export class ReuseGroup {
 
   /** The group that a listener is in; before another one listens beside it, it is alone. */
   static of(fd: OwnedFd): ReuseGroup {
-    const group = groups.get(fd) ?? new ReuseGroup(fd)
+    const group = groups.get(fd) ?? new ReuseGroup([fd], fd)
     groups.set(fd, group)
     return group
   }
@@ -32,9 +32,27 @@ export class ReuseGroup {
     return (groups.get(fd)?.members.length ?? 1) === 1
   }
 
-  private constructor(first: OwnedFd) {
-    this.members = [first]
-    this.chosen = first
+  /**
+   * The group that a broker before has left, in the order in which it had them; undefined stands for one that the kernel does not
+   * have any more. New connections are those of `chosen`.
+   */
+  static restore(order: readonly (OwnedFd | undefined)[], chosen: OwnedFd): void {
+    const members = [...order]
+    for (let at = members.indexOf(undefined); at >= 0; at = members.indexOf(undefined)) fillPlace(members, at)
+    const group = new ReuseGroup(members as OwnedFd[], chosen)
+    for (const member of group.members) groups.set(member, group)
+    if (members.length > 1) group.steer()
+    else group.release()
+  }
+
+  private constructor(members: OwnedFd[], chosen: OwnedFd) {
+    this.members = members
+    this.chosen = chosen
+  }
+
+  /** Its members, as the kernel has them. */
+  get order(): readonly OwnedFd[] {
+    return this.members
   }
 
   /** Whoever listens beside them from now on gets nothing; false where a member's filter is locked, which binds us too. */
@@ -60,8 +78,7 @@ export class ReuseGroup {
     groups.delete(fd)
     const at = this.members.indexOf(fd)
     if (at < 0) return
-    const last = this.members.pop()!
-    if (last !== fd) this.members[at] = last
+    fillPlace(this.members, at)
     if (this.members.length > 1) this.steer()
     else this.release()
   }
@@ -77,6 +94,12 @@ export class ReuseGroup {
   release(): void {
     if (!this.chosen.closed) addon.setsockopt(this.chosen.fd, c.SOL_SOCKET, c.SO_DETACH_REUSEPORT_BPF, 0)
   }
+}
+
+/** The last member fills the place of one that has left. */
+function fillPlace<T>(members: T[], at: number): void {
+  const last = members.pop()!
+  if (at < members.length) members[at] = last
 }
 
 /** No interface has it. */

@@ -109,6 +109,37 @@ describe.runIf(bootsSystemd)('under systemd (needs root, systemd and cgroup v2)'
     expect(after).toBe(before - 1)
   })
 
+  it(
+    'sockets that leave are stored, leave on over a restart and kill -9 of everything, and are closed at their deadline',
+    async () => {
+      const config = (port: number, priority: number) =>
+        `[sockets.web]\nlisten = ["tcp://127.0.0.1:8081", "tcp://127.0.0.1:${port}"]\nallow = ["any"]\ndrain_timeout = "20s"\n` +
+        `sockopt = [{ level = 1, name = 12, value = ${priority} }]\n`
+      const text = await underSystemd(
+        `stored() { systemctl show -P NFileDescriptorStore fd-broker; }
+      count() { ss -Hltn "sport = $1" | wc -l; }
+      tell() { sleep 1; echo "$1: $(count 8081) $(count 8082) $(count 8083) $(stored)"; }
+      systemctl start fd-broker
+      fd-broker exec web -- sh -c 'trap "" TERM; while :; do sleep 1; done' & sleep 1
+      tell before
+      cp $UNITS/next.toml /etc/fd-broker/broker.toml; fd-broker reload >/dev/null; tell reloaded
+      systemctl restart fd-broker; tell restarted
+      keeper=$(systemctl show -P MainPID fd-broker); kill -9 $keeper $(pgrep -P $keeper); tell killed
+      until journalctl -u fd-broker -o cat | grep -q 'old socket closed'; do sleep 1; done; tell closed
+      journalctl -u fd-broker -o cat | grep -c 'old socket closed'; kill -9 $!`,
+        { 'next.toml': config(8083, 2) },
+        config(8082, 1),
+      )
+      // Beside two sockets more, and the anchor of the one without a successor, the store has the same.
+      const stored = Number(/^before: 1 1 0 (\d+)$/m.exec(text)?.[1])
+      const leaving = `2 1 1 ${stored + 3}`
+      expect(text).toBe(
+        `before: 1 1 0 ${stored}\nreloaded: ${leaving}\nrestarted: ${leaving}\nkilled: ${leaving}\nclosed: 1 0 1 ${stored}\n2\n`,
+      )
+    },
+    LIMIT,
+  )
+
   it('a socket of a .socket unit is adopted by its name', async () => {
     const drop = '[Socket]\nListenStream=\nListenStream=127.0.0.1:8081\n'
     const text = await underSystemd(

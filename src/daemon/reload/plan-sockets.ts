@@ -5,6 +5,8 @@ import { formatAddress } from '../../protocol/address.ts'
 import { type BoundSocket, openSocket, openSuccessor, type Successor } from '../../sys/index.ts'
 import type { NameModel } from '../config/model.ts'
 import { optionsFor } from '../config/options-for.ts'
+import type { KeptLeavingSocket } from '../kept-leaving.ts'
+import { describeLeaving, setBack, stillThere } from './leaving-again.ts'
 import { changeLive, needsNewSocket, type Settings } from './live-changes.ts'
 
 /** A name's sockets now, in the order of `model.addresses`. */
@@ -17,6 +19,7 @@ export interface Leaving {
   name: string
   socket: BoundSocket
   replaced: boolean
+  settings: Settings
 }
 
 interface Entry {
@@ -25,6 +28,8 @@ interface Entry {
   settings: Settings
   socket: BoundSocket
   taken: boolean
+  /** No name has it any more. */
+  left?: KeptLeavingSocket
 }
 
 export class SocketPlan {
@@ -35,12 +40,18 @@ export class SocketPlan {
   private readonly successors: { successor: Successor; entry: Entry }[] = []
   private readonly live: { entry: Entry; next: Settings }[] = []
   private readonly undo: (() => void)[] = []
+  private readonly left: readonly KeptLeavingSocket[]
 
-  /** What `untouched` names have is nobody else's, whatever its address. */
-  constructor(current: ReadonlyMap<string, Current>, untouched: readonly string[]) {
+  /** What `untouched` names have is nobody else's, whatever its address. `left`: what no name has any more and is there yet. */
+  constructor(
+    current: ReadonlyMap<string, Current>,
+    untouched: readonly string[],
+    left: readonly KeptLeavingSocket[] = [],
+  ) {
+    this.left = left
     const fixed = new Set(untouched)
     const others = [...current].filter(([name]) => !fixed.has(name))
-    this.entries = others.flatMap(([name, { model, sockets }]) =>
+    const own = others.flatMap(([name, { model, sockets }]) =>
       sockets.map((socket, at) => ({
         name,
         address: formatAddress(model.addresses[at]!),
@@ -49,6 +60,14 @@ export class SocketPlan {
         taken: false,
       })),
     )
+    const again = left.flatMap((each) => {
+      const settings = stillThere(each)
+      const { name, socket } = each
+      return settings
+        ? [{ name, address: formatAddress(socket.address), settings, socket, taken: false, left: each }]
+        : []
+    })
+    this.entries = [...own, ...again]
   }
 
   /** Opens what the names need. On a failure everything opened is closed, and the error names the name. */
@@ -78,7 +97,8 @@ export class SocketPlan {
         continue
       }
       const next = settingsOf(model, at)
-      if (needsNewSocket(entry.settings, next)) sockets[at] = this.succeed(model, entry, next)
+      if (needsNewSocket(entry.settings, next) || (entry.left && !setBack(entry.left)))
+        sockets[at] = this.succeed(model, entry, next)
       else {
         this.live.push({ entry, next })
         sockets[at] = entry.socket
@@ -99,13 +119,19 @@ export class SocketPlan {
   }
 
   private openNew(model: NameModel, at: number, { options, backlog }: Settings): BoundSocket {
-    const socket = explained(model, () => openSocket(model.addresses[at]!, options, backlog))
+    const address = model.addresses[at]!
+    const socket = explained(model, () =>
+      describeLeaving(address, this.left, () => openSocket(address, options, backlog)),
+    )
     this.fresh.push(socket)
     return socket
   }
 
   private succeed(model: NameModel, entry: Entry, { options, backlog }: Settings): BoundSocket {
-    const successor = explained(model, () => openSuccessor(entry.socket, options, backlog))
+    const { address } = entry.socket
+    const left = entry.left ? [entry.left] : []
+    const open = () => openSuccessor(entry.socket, options, backlog)
+    const successor = explained(model, () => describeLeaving(address, left, open))
     this.successors.push({ successor, entry })
     return successor.socket
   }
@@ -135,9 +161,23 @@ export class SocketPlan {
 
   /** What no name has any more, of those that are still configured; a removed name keeps its own until it has drained. */
   leaving(): Leaving[] {
-    const replaced = this.successors.map(({ entry: { name, socket } }) => ({ name, socket, replaced: true }))
-    const removed = this.entries.filter(({ taken, name }) => !taken && this.names.has(name))
-    return [...replaced, ...removed.map(({ name, socket }) => ({ name, socket, replaced: false }))]
+    const replaced = this.successors.map(({ entry }) => entry).filter(({ left }) => !left)
+    const removed = this.entries.filter(({ taken, left, name }) => !taken && !left && this.names.has(name))
+    const all = [
+      ...replaced.map((entry) => ({ entry, replaced: true })),
+      ...removed.map((entry) => ({ entry, replaced: false })),
+    ]
+    return all.map(({ entry: { name, socket, settings }, replaced }) => ({ name, socket, replaced, settings }))
+  }
+
+  /** Of those that had left, what a name has again. */
+  takenBack(): { name: string; socket: BoundSocket }[] {
+    return this.live.map(({ entry }) => entry).filter(({ left }) => left)
+  }
+
+  /** Of those that had left, what has a successor now. */
+  superseded(): BoundSocket[] {
+    return this.successors.filter(({ entry }) => entry.left).map(({ entry }) => entry.socket)
   }
 
   private discard(): void {

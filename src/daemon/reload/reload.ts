@@ -62,7 +62,7 @@ export class Reloader {
     const claimed = portsInUse(current, read.config)
     if (claimed.length > 0) return refusal(claimed)
     if (dryRun) return { changes, warnings: read.warnings }
-    const plan = new SocketPlan(current, changes.unchanged)
+    const plan = new SocketPlan(current, changes.unchanged, this.broker.replacements.leaving.all())
     const { control, controlMode } = config.broker
     try {
       plan.open(this.namesToOpen(changes, read.config))
@@ -86,10 +86,19 @@ export class Reloader {
     const { broker } = this
     const before = broker.sockets.current()
     const resocketed = [...plan.names].filter(([name, { sockets }]) => !sameSockets(before.get(name)?.sockets, sockets))
-    for (const [name, { model, sockets }] of plan.names) broker.sockets.update(name, model, sockets)
     const leaving = plan.leaving()
+    for (const { name, ...old } of leaving) {
+      const expected = broker.guard.expectedOf(old.socket)
+      broker.replacements.leave(name, [{ ...old, ...(expected !== undefined && { expected }) }])
+    }
+    for (const socket of plan.superseded()) broker.replacements.leaving.supersede(socket)
+    for (const [name, { model, sockets }] of plan.names) broker.sockets.update(name, model, sockets)
     for (const { name, socket } of leaving) broker.sockets.release(name, socket)
-    for (const old of leaving) broker.replacements.leave(old.name, [old])
+    broker.replacements.left(leaving)
+    for (const { name, socket } of plan.takenBack()) {
+      broker.replacements.leaving.takenBack(socket)
+      broker.sockets.keepAgain(name)
+    }
     applyConfig(broker, next)
     broker.guard.lost.settle()
     for (const [name] of resocketed) if (!changes.added.includes(name)) broker.replacements.tellHolders(name)
