@@ -3,7 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import type { HolderView, Requests } from '../protocol/messages.ts'
+import type { HoldersAnswer, Requests } from '../protocol/messages.ts'
 import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import type { NameCounters } from './name-counters.ts'
@@ -33,7 +33,7 @@ export interface Introduction {
 
 export interface HolderViews {
   /** Undefined when nobody waits for it any more. */
-  views(asked: Requests['holders'], wanted: () => boolean): Promise<readonly HolderView[] | undefined>
+  views(asked: Requests['holders'], wanted: () => boolean): Promise<HoldersAnswer | undefined>
 }
 
 export interface Host {
