@@ -6,6 +6,7 @@ import type { ErrorCode } from '../protocol/errors.ts'
 import type { HoldersAnswer, Requests } from '../protocol/messages.ts'
 import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
+import type { Journal } from './journal.ts'
 import type { NameCounters } from './name-counters.ts'
 import type { Operator } from './operator.ts'
 import type { ProcessBound } from './process-bound.ts'
@@ -56,6 +57,7 @@ export interface Host {
   step(event: CoreEvent): void
   greeted(session: Session, introduction: Introduction): void
   readonly history: History
+  readonly journal: Pick<Journal, 'announce' | 'settle'>
   /** Something that the log, the history and the subscribers are told of. */
   occurred(occurrence: Occurrence): void
   /** Work that answers the request later; when it fails, that is the answer. */
