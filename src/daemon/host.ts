@@ -6,7 +6,6 @@ import type { ErrorCode } from '../protocol/errors.ts'
 import type { HoldersAnswer, Requests } from '../protocol/messages.ts'
 import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
-import type { Journal } from './journal.ts'
 import type { NameCounters } from './name-counters.ts'
 import type { Operator } from './operator.ts'
 import type { ProcessBound } from './process-bound.ts'
@@ -37,6 +36,12 @@ export interface HolderViews {
   views(asked: Requests['holders'], wanted: () => boolean): Promise<HoldersAnswer | undefined>
 }
 
+/** An event that goes before whatever follows from it, and has the code when that is a refusal. */
+export interface Announcements {
+  announce(occurrence: Occurrence): void
+  settle(code?: ErrorCode): void
+}
+
 export interface Host {
   readonly registry: Registry
   readonly sockets: Sockets
@@ -57,7 +62,7 @@ export interface Host {
   step(event: CoreEvent): void
   greeted(session: Session, introduction: Introduction): void
   readonly history: History
-  readonly journal: Pick<Journal, 'announce' | 'settle'>
+  readonly journal: Announcements
   /** Something that the log, the history and the subscribers are told of. */
   occurred(occurrence: Occurrence): void
   /** Work that answers the request later; when it fails, that is the answer. */
