@@ -19,6 +19,7 @@ static void free_job(struct job *job)
   free(job->wanted.inodes);
   free(job->wanted.pids);
   free(job->found.bytes);
+  free(job->found.unseen);
   free(job);
 }
 
@@ -29,12 +30,25 @@ static void execute(napi_env env, void *data)
   job->status = proc_scan(&job->wanted, &job->found);
 }
 
+/* [records, pids of the unseen as uint32s], two Buffers; NULL when they cannot be made. */
+static napi_value results(napi_env env, const struct proc_found *found)
+{
+  napi_value pair, records, unseen;
+  size_t unseen_bytes = found->unseen_count * sizeof *found->unseen;
+  if (napi_create_buffer_copy(env, found->length, found->bytes, NULL, &records) != napi_ok ||
+      napi_create_buffer_copy(env, unseen_bytes, found->unseen, NULL, &unseen) != napi_ok ||
+      napi_create_array_with_length(env, 2, &pair) != napi_ok || napi_set_element(env, pair, 0, records) != napi_ok ||
+      napi_set_element(env, pair, 1, unseen) != napi_ok)
+    return NULL;
+  return pair;
+}
+
 static void complete(napi_env env, napi_status status, void *data)
 {
   struct job *job = data;
   napi_value result = NULL;
   if (status == napi_ok && job->status == 0)
-    napi_create_buffer_copy(env, job->found.length, job->found.bytes, NULL, &result);
+    result = results(env, &job->found);
   if (!result)
     result = addon_number(env, job->status < 0 ? job->status : -ECANCELED);
   napi_resolve_deferred(env, job->deferred, result);
@@ -48,7 +62,7 @@ static void *copy(const void *words, size_t count, size_t size)
   return bytes && count > 0 ? memcpy(bytes, words, count * size) : bytes;
 }
 
-/* (inodes: BigUint64Array, pids: Int32Array), both sorted. A promise of a Buffer, or of -errno. */
+/* (inodes: BigUint64Array, pids: Int32Array), both sorted. A promise of two Buffers, or of -errno. */
 static napi_value js_scan_processes(napi_env env, napi_callback_info info)
 {
   napi_value values[2], name, promise;

@@ -86,22 +86,34 @@ static void note(const struct proc_wanted *wanted, struct process *process, cons
     process->inodes[process->inode_count++] = inode;
 }
 
-/* A process that has gone, or that we may not look into (ptrace(2)), has nothing open as far as we can tell. */
-static void look(const struct proc_wanted *wanted, struct process *process)
+static bool is_refusal(int error)
+{
+  return error == EACCES || error == EPERM;
+}
+
+/*
+ * False when we may not look into it: without CAP_DAC_READ_SEARCH the directory of another user's process cannot be opened, without
+ * CAP_SYS_PTRACE its links cannot be read (proc(5)). A process that has gone has nothing open.
+ */
+static bool look(const struct proc_wanted *wanted, struct process *process)
 {
   int fds = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fds < 0)
-    return;
+    return !is_refusal(errno);
   _Alignas(struct entry) char buffer[32768];
+  bool allowed = true;
   size_t seen = 0;
   long got;
-  while (seen < DESCRIPTORS_MOST && (got = syscall(SYS_getdents64, fds, buffer, sizeof buffer)) > 0) {
-    for (long at = 0; at < got;) {
+  while (allowed && seen < DESCRIPTORS_MOST && (got = syscall(SYS_getdents64, fds, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; allowed && at < got;) {
       const struct entry *entry = (const struct entry *)(buffer + at);
       at += entry->length;
       seen++;
+      if (entry->name[0] == '.')
+        continue;
       char link[64];
-      ssize_t length = entry->name[0] == '.' ? -1 : readlinkat(fds, entry->name, link, sizeof link - 1);
+      ssize_t length = readlinkat(fds, entry->name, link, sizeof link - 1);
+      allowed = length >= 0 || !is_refusal(errno);
       if (length < 0)
         continue;
       link[length] = '\0';
@@ -109,6 +121,7 @@ static void look(const struct proc_wanted *wanted, struct process *process)
     }
   }
   close(fds);
+  return allowed;
 }
 
 static size_t slurp(int directory, const char *name, void *bytes, size_t most)
@@ -152,6 +165,31 @@ static bool identify(const struct process *process, struct proc_record *header)
   return length > 0;
 }
 
+/* A kernel thread and a zombie have no memory, and no descriptors. */
+static bool has_memory(const struct process *process)
+{
+  char status[STATUS_MOST];
+  size_t length = slurp(process->directory, "status", status, sizeof status - 1);
+  status[length] = '\0';
+  return length == 0 || strstr(status, "\nVmSize:") != NULL;
+}
+
+static int tell_unseen(struct proc_found *found, const struct process *process, int32_t pid)
+{
+  if (!has_memory(process))
+    return 0;
+  if (found->unseen_count == found->unseen_room) {
+    size_t room = found->unseen_room * 2 + 256;
+    uint32_t *pids = realloc(found->unseen, room * sizeof *pids);
+    if (!pids)
+      return -ENOMEM;
+    found->unseen = pids;
+    found->unseen_room = room;
+  }
+  found->unseen[found->unseen_count++] = (uint32_t)pid;
+  return 0;
+}
+
 static int record(struct proc_found *found, const struct process *process, int32_t pid)
 {
   struct proc_record header = {.pid = (uint32_t)pid, .inodes = (uint32_t)process->inode_count};
@@ -177,10 +215,12 @@ static int scan_process(const struct proc_wanted *wanted, struct proc_found *fou
   process.directory = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (process.directory < 0)
     return 0;
-  if (wanted->inode_count > 0)
-    look(wanted, &process);
+  int status = 0;
+  if (wanted->inode_count > 0 && !look(wanted, &process))
+    status = tell_unseen(found, &process, pid);
   bool named = bsearch(&pid, wanted->pids, wanted->pid_count, sizeof pid, compare_pids) != NULL;
-  int status = named || process.inode_count > 0 ? record(found, &process, pid) : 0;
+  if (status == 0 && (named || process.inode_count > 0))
+    status = record(found, &process, pid);
   close(process.directory);
   return status;
 }

@@ -17,6 +17,10 @@ struct proc_found {
   unsigned char *bytes;
   size_t length;
   size_t room;
+  /* Of those whose descriptors we may not read (ptrace(2)): the pids. */
+  uint32_t *unseen;
+  size_t unseen_count;
+  size_t unseen_room;
 };
 
 struct proc_record {
@@ -31,7 +35,7 @@ struct proc_record {
   uint32_t cmdline;
 };
 
-/* Returns 0 or -errno. The caller frees found->bytes in either case. */
+/* Returns 0 or -errno. The caller frees found->bytes and found->unseen in either case. */
 int proc_scan(const struct proc_wanted *wanted, struct proc_found *found);
 
 #endif

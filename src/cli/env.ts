@@ -4,6 +4,7 @@ import type { Broker } from '../client/index.ts'
 import type { ProgramLeases } from '../client/program-leases.ts'
 import type { Signals, StopSignal } from '../daemon/signals.ts'
 import type { Keeper, Program, ProgramStart } from '../sys/index.ts'
+import { EXIT_SYSTEM } from './exit.ts'
 import type { Terminal } from './top/screen.ts'
 
 export interface Output {
@@ -43,7 +44,7 @@ export function processEnv(): Env {
     ...(env.token === undefined ? {} : { token: env.token }),
   })
   const watch = (stream: NodeJS.WriteStream, end: () => void) => {
-    if (!watched.has(stream)) watched.add(stream.on('error', (error) => onClosedPipe(error, end)))
+    if (!watched.has(stream)) watched.add(stream.on('error', (error) => onFailedWrite(error, end)))
     return stream
   }
   const env: Env = {
@@ -83,10 +84,12 @@ export function processEnv(): Env {
   return env
 }
 
-/** `fd-broker events | head -1`: the reader has what it wanted. */
-function onClosedPipe(error: NodeJS.ErrnoException, end: () => void): void {
-  if (error.code !== 'EPIPE') throw error
-  end()
+/** `fd-broker events | head -1`: the reader has what it wanted. Anything else is lost output: a full disk, say. */
+function onFailedWrite(error: NodeJS.ErrnoException, end: () => void): void {
+  if (error.code === 'EPIPE') return end()
+  process.stderr.write(`fd-broker: the output could not be written: ${error.message}\n`, () =>
+    process.exit(EXIT_SYSTEM),
+  )
 }
 
 function onSignals(signals: readonly NodeJS.Signals[], listener: NodeJS.SignalsListener): () => void {

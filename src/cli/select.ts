@@ -1,9 +1,11 @@
 // Which rows a reader shows, and in which order: names by globs, words of a closed set, sort keys. Wrong words are wrong usage.
 
 import { InvalidArgumentError, Option } from 'commander'
+import type { Broker } from '../client/index.ts'
 import { BrokerError } from '../protocol/errors.ts'
 import { quote } from '../protocol/quote.ts'
 import { didYouMean } from '../protocol/suggest.ts'
+import type { Env } from './env.ts'
 
 export interface SelectOptions {
   user?: string
@@ -33,6 +35,14 @@ export function selectNames<Row extends { name: string }>(
     throw new BrokerError('NOT_FOUND', `there is no name ${quote(glob)}${remedy}`)
   }
   return globs.length === 0 ? [...rows] : rows.filter(({ name }) => globs.some((glob) => matches(glob, name)))
+}
+
+/** A line on standard error when the broker has no such name now: what is asked for may be of one that it had. */
+export async function warnOfUnknownName(broker: Broker, env: Env, name: string): Promise<void> {
+  const names = (await broker.list()).map((view) => view.name)
+  if (names.includes(name)) return
+  const remedy = didYouMean(name, names, '`fd-broker list` shows those there are')
+  env.stderr.write(`fd-broker: there is no name ${quote(name)} now${remedy}\n`)
 }
 
 /** By the account's name or by the uid. */

@@ -70,8 +70,9 @@ export class Broker {
    * The leases on `name`, or on all names, and then the processes that have a socket open without one (`lease` is null; with
    * `undeclared: false` they are not looked for). NOT_FOUND, or DENIED for who may not list.
    */
-  async holders(name?: string, { undeclared, ...options }: HoldersOptions = {}): Promise<HolderView[]> {
+  async holders(name?: string, { undeclared, unseen, ...options }: HoldersOptions = {}): Promise<HolderView[]> {
     const { message } = await this.#session.ask('holders', given({ name, undeclared }), options)
+    if (message.unseen !== undefined) unseen?.(message.unseen as number)
     return message.holders as HolderView[]
   }
 

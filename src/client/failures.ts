@@ -4,7 +4,7 @@ import { BrokerError, isErrorCode } from '../protocol/errors.ts'
 import { SystemError } from '../sys/index.ts'
 import type { Answer } from './answers.ts'
 
-const REMEDY = 'start it (`fd-broker serve`), or name its control socket in FD_BROKER_SOCKET'
+const REMEDY = 'start it (`fd-broker serve`), or name its control socket by --socket or FD_BROKER_SOCKET'
 
 /** Worth another attempt: the broker is not there yet, or cannot take one more connection now. */
 export function isAway(error: unknown): boolean {

@@ -100,6 +100,8 @@ export interface HistoryOptions extends Abortable {
 export interface HoldersOptions extends Abortable {
   /** Also look for processes that have a socket open without a lease. Default true. */
   undeclared?: boolean | undefined
+  /** Is told how many processes the broker may not look into, if any: copies that they have are missing. */
+  unseen?: ((processes: number) => void) | undefined
 }
 
 /** How to pause. */

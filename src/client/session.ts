@@ -13,6 +13,7 @@ import { located } from './located.ts'
 import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
 import { socketPath } from './socket-path.ts'
 import { SpareFd } from './spare-fd.ts'
+import { stayAlive } from './stay-alive.ts'
 
 export interface ReachOptions extends Abortable {
   /** On performance.now()'s clock: when to stop trying. */
@@ -38,12 +39,19 @@ export class Session {
     this.timeout = options.timeout ?? DEFAULT_TIMEOUT
   }
 
-  /** The living connection, or a new one. Every caller waits as long as it likes; they share the attempts. */
-  async connection({ deadline, signal }: ReachOptions): Promise<Connection> {
+  /**
+   * The living connection, or a new one. Every caller waits as long as it likes, and keeps the process alive meanwhile; they share the
+   * attempts.
+   */
+  async connection(options: ReachOptions): Promise<Connection> {
+    return this.#current(options) ?? stayAlive(() => this.#reach(options))
+  }
+
+  async #reach(options: ReachOptions): Promise<Connection> {
+    const { deadline, signal } = options
     for (;;) {
-      signal?.throwIfAborted()
-      this.assertOpen()
-      if (this.#connection) return this.#connection
+      const current = this.#current(options)
+      if (current) return current
       this.#attempt ??= this.#tryOnce().finally(() => {
         this.#attempt = undefined
       })
@@ -55,6 +63,12 @@ export class Session {
         if (performance.now() >= deadline) throw this.#away(error)
       }
     }
+  }
+
+  #current({ signal }: Abortable): Connection | undefined {
+    signal?.throwIfAborted()
+    this.assertOpen()
+    return this.#connection
   }
 
   /** For verbs that may be asked twice: asks again on a new connection when the first is lost. */
@@ -114,7 +128,6 @@ export class Session {
 
   async #tryOnce(): Promise<Connection> {
     const delay = backOff(this.#failures)
-    // Whoever waits for the connection keeps the process alive.
     if (delay > 0) await pause(delay)
     this.assertOpen()
     const where = socketPath(this.#options.socket)
@@ -144,10 +157,10 @@ export class Session {
     for (const line of this.lines) line.moveTo(connection)
   }
 
-  /** Leases are worth a connection, for as long as it takes. */
+  /** Leases are worth a connection, for as long as it takes; but what serves keeps the process alive, not they. */
   async #comeBack(): Promise<void> {
     while (this.lines.size > 0 && !this.#over && !this.#connection) {
-      await this.connection({ deadline: Number.POSITIVE_INFINITY }).catch(() => pause(LONGEST_DELAY))
+      await this.#reach({ deadline: Number.POSITIVE_INFINITY }).catch(() => pause(LONGEST_DELAY))
     }
   }
 

@@ -2,8 +2,8 @@
 // has the sockets open.
 
 import { type CoreLeaseView, holdersView } from '../core/views.ts'
-import type { HolderView, LeaseView, Requests, UndeclaredView } from '../protocol/messages.ts'
-import { containerOfCgroup, type ScannedProcess, scanProcesses, unitOfCgroup } from '../sys/index.ts'
+import type { HoldersAnswer, LeaseView, Requests, UndeclaredView } from '../protocol/messages.ts'
+import { containerOfCgroup, type ScannedProcess, surveyProcesses, unitOfCgroup } from '../sys/index.ts'
 import type { HolderViews, Host } from './host.ts'
 import { ancestorsOf, ownProcesses } from './own-processes.ts'
 import { SharedLooks } from './shared-looks.ts'
@@ -13,10 +13,15 @@ interface Seen {
   found: ReadonlyMap<number, ScannedProcess>
   /** The name of each socket that was looked for, by its inode. */
   sockets: ReadonlyMap<number, string>
+  /** How many could not be looked into. */
+  unseen: number
 }
 
+/** It starts what serves, and is closed to everybody on some hosts. */
+const INIT = 1
+
 /** For one name, or for all. */
-type Looks = SharedLooks<string | undefined, Seen, HolderView[]>
+type Looks = SharedLooks<string | undefined, Seen, HoldersAnswer>
 
 export class Holders implements HolderViews {
   private readonly declared: Looks
@@ -28,10 +33,7 @@ export class Holders implements HolderViews {
   }
 
   /** Leases in the order of their ids, then, where they are asked for, undeclared copies in the order of their pids. */
-  views(
-    { name, undeclared = true }: Requests['holders'],
-    wanted: () => boolean,
-  ): Promise<readonly HolderView[] | undefined> {
+  views({ name, undeclared = true }: Requests['holders'], wanted: () => boolean): Promise<HoldersAnswer | undefined> {
     return (undeclared ? this.everybody : this.declared).view(name, wanted)
   }
 }
@@ -52,20 +54,24 @@ async function look(
   const byInode = new Map(undeclared ? each.flatMap((name) => [...sockets.byInode(name)]) : [])
   const pids = each.flatMap((name) => holdersView(registry, name).map(({ pid }) => pid))
   const found = new Map<number, ScannedProcess>()
-  await inSlices(await scanProcesses(byInode.keys(), pids), (process) => found.set(process.pid, process))
-  return { found, sockets: byInode }
+  const survey = await surveyProcesses(byInode.keys(), pids)
+  await inSlices(survey.found, (process) => found.set(process.pid, process))
+  const { pids: own } = ownProcesses()
+  const unseen = survey.unseen.filter((pid) => pid !== INIT && !own.has(pid)).length
+  return { found, sockets: byInode, unseen }
 }
 
-async function show(broker: Host, name: string | undefined, { found, sockets }: Seen): Promise<HolderView[]> {
+async function show(broker: Host, name: string | undefined, { found, sockets, unseen }: Seen): Promise<HoldersAnswer> {
   // Asked again: a lease that came during the look at /proc must not turn up as an undeclared copy.
   const leases = holdersView(broker.registry, name)
   const declared = await mapInSlices(leases, (lease) => leaseView(broker, lease, found))
-  if (sockets.size === 0) return declared
+  if (sockets.size === 0) return { holders: declared }
   const ofName = (inode: number) => {
     const owner = sockets.get(inode)
     return owner === undefined || (name !== undefined && owner !== name) ? [] : [owner]
   }
-  return [...declared, ...(await undeclaredViews(broker, found, ofName, leases))]
+  const holders = [...declared, ...(await undeclaredViews(broker, found, ofName, leases))]
+  return { holders, ...(unseen > 0 && { unseen }) }
 }
 
 function leaseView(

@@ -3,7 +3,7 @@
 import type { Registry } from '../core/registry.ts'
 import type { CoreEvent, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import type { HolderView, Requests } from '../protocol/messages.ts'
+import type { HoldersAnswer, Requests } from '../protocol/messages.ts'
 import type { Guard } from './guard.ts'
 import type { History, Occurrence } from './history.ts'
 import type { NameCounters } from './name-counters.ts'
@@ -33,7 +33,13 @@ export interface Introduction {
 
 export interface HolderViews {
   /** Undefined when nobody waits for it any more. */
-  views(asked: Requests['holders'], wanted: () => boolean): Promise<readonly HolderView[] | undefined>
+  views(asked: Requests['holders'], wanted: () => boolean): Promise<HoldersAnswer | undefined>
+}
+
+/** An event that goes before whatever follows from it, and has the code when that is a refusal. */
+export interface Announcements {
+  announce(occurrence: Occurrence): void
+  settle(code?: ErrorCode): void
 }
 
 export interface Host {
@@ -56,6 +62,7 @@ export interface Host {
   step(event: CoreEvent): void
   greeted(session: Session, introduction: Introduction): void
   readonly history: History
+  readonly journal: Announcements
   /** Something that the log, the history and the subscribers are told of. */
   occurred(occurrence: Occurrence): void
   /** Work that answers the request later; when it fails, that is the answer. */

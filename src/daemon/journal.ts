@@ -36,6 +36,14 @@ interface Noted {
   logged: boolean
 }
 
+interface RefusalTold {
+  code: ErrorCode
+  why: string
+  /** What the policy would have wanted. */
+  missing?: string[]
+  user: string
+}
+
 export class Journal {
   readonly history = new History()
   private readonly durations = new Durations()
@@ -50,6 +58,7 @@ export class Journal {
   private due = 0
   private unsaved: StateRecord[] = []
   private saving: NodeJS.Immediate | undefined
+  private announced: Occurrence | undefined
 
   constructor(log: Log, state: StateLog, counters: Counters, subscribers: ReadonlySet<Session>) {
     this.log = log
@@ -73,6 +82,7 @@ export class Journal {
   /** What a step is going to tell. No peer waits until it is written: that is done at the end of this turn of the event loop. */
   note(effects: readonly Effect[]): void {
     this.tellPublished()
+    if (this.announced !== undefined && effects.some(({ type }) => type === 'publish')) this.settle()
     this.noted = []
     this.told = this.due = 0
     for (const effect of effects) {
@@ -98,7 +108,20 @@ export class Journal {
     while (this.told < this.due) this.tell(this.noted[this.told++]!)
   }
 
+  /** An event that goes before whatever follows from it. Whoever announces it settles it in the same turn. */
+  announce(occurrence: Occurrence): void {
+    this.announced = occurrence
+  }
+
+  /** Tells what was announced, if it has not been told; with the code when it was refused. */
+  settle(code?: ErrorCode): void {
+    const occurrence = this.announced
+    this.announced = undefined
+    if (occurrence !== undefined) this.occurred(code === undefined ? occurrence : { ...occurrence, code })
+  }
+
   occurred(occurrence: Occurrence): void {
+    this.settle()
     this.tellPublished()
     const noted = this.judge(occurrence)
     this.tell(noted)
@@ -130,28 +153,21 @@ export class Journal {
     return this.lines.takes(uid === undefined ? `name ${name}` : `uid ${uid}`, now)
   }
 
-  /** Told before it is sent. `asked` is the request as it came, unchecked; `missing`: what the policy would have wanted. */
-  refused(
-    { peer, client }: Session,
-    asked: Record<string, unknown>,
-    code: ErrorCode,
-    why: string,
-    missing?: string[],
-  ): void {
+  /** Told before it is sent. `asked` is the request as it came, unchecked. */
+  refused({ peer, client }: Session, asked: Record<string, unknown>, { user, ...refusal }: RefusalTold): void {
     if (!this.lines.takes(`uid ${peer.uid}`, Date.now())) return
     const { op, name, lease } = asked
     const details = {
       ...(op !== undefined && { op: typeof op === 'string' && isOp(op) ? op : quote(String(op)) }),
       ...(typeof name === 'string' && { name: name.slice(0, 128) }),
       ...(typeof lease === 'number' && { lease }),
-      code,
-      why,
-      ...(missing && { missing }),
+      ...refusal,
       pid: peer.pid,
       uid: peer.uid,
+      user,
       ...(client !== undefined && { client }),
     }
-    this.log[code === 'DENIED' ? 'warn' : 'info'](details, 'refused')
+    this.log[refusal.code === 'DENIED' ? 'warn' : 'info'](details, 'refused')
   }
 
   /** A line about a peer that it can cause again and again. */

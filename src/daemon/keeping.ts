@@ -103,10 +103,10 @@ export class Keeping {
     this.gone = true
     const { pid } = this.keeper
     const errno = this.path ? SELF_LOCKER.lock(this.path.lock).errno : 0
-    const lock = errno === 0 ? 'the broker has the lock now' : 'and another process has the lock'
+    const lock = errno === 0 ? 'the broker has it now' : 'another process has it'
     this.log.error(
-      { pid },
-      `the keeper has gone: ${lock}, and serves on; nothing survives it from now on, so restart it soon`,
+      { pid, lock },
+      'the keeper has gone: the broker serves on, and nothing survives it from now on, so restart it soon',
     )
     this.onUpgrade({ type: 'failed', why: 'the keeper has gone' })
   }

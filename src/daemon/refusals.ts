@@ -28,6 +28,7 @@ export class Refusals {
   }
 
   tell(session: Session, asked: Record<string, unknown>, code: ErrorCode, message: string): void {
+    this.broker.journal.settle(code)
     const { refusals, names } = this.broker.counters
     refusals[code] = (refusals[code] ?? 0) + 1
     const { op, name } = asked
@@ -37,7 +38,12 @@ export class Refusals {
     if (code === 'PROTOCOL') return
     if (known && code === 'DENIED' && op === 'acquire') return
     const missing = code === 'DENIED' ? this.missingRight(session, op) : undefined
-    this.broker.journal.refused(session, asked, code, message, missing)
+    this.broker.journal.refused(session, asked, {
+      code,
+      why: message,
+      ...(missing && { missing }),
+      user: this.broker.users.of(session.peer.uid),
+    })
   }
 
   private missingRight(session: Session, op: unknown): string[] | undefined {

@@ -35,13 +35,14 @@ export function dispatch(
   if (!host.rights.has(session, right)) {
     return { code: 'DENIED', message: `${op} is for ${right}s: see \`${right}s\` of [broker] in the config` }
   }
-  if (right === 'admin') host.occurred(adminEvent(host, session, body))
+  if (right === 'admin') host.journal.announce(adminEvent(host, session, body))
   const handle = verb.handle as Handle
   handle(host, session, id, body as Requests[Op])
+  host.journal.settle()
   return undefined
 }
 
-/** Who asked for what. That it was done, or why not, is told by what follows. */
+/** Who asked for what. With the code when it was refused; else what was done is told by what follows. */
 function adminEvent(host: Host, { peer }: Session, { id: _, ...asked }: Record<string, unknown>): Occurrence {
   const { pid, uid } = peer
   return { event: 'admin', at: Date.now(), ...asked, pid, uid, user: host.users.of(uid) }

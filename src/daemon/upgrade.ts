@@ -123,7 +123,7 @@ export class Upgrade {
 
   private end(attempt: Attempt, { code, message }: { code: ErrorCode; message: string }): void {
     const outlook = this.host.isStopping() ? 'ends' : 'goes on'
-    this.log.error({ why: message }, `upgrade failed: this broker ${outlook}`)
+    this.log.error({ code, why: message, outlook: `this broker ${outlook}` }, 'upgrade failed')
     const words = `the log has its last words; this broker (pid ${process.pid}) ${outlook}`
     // Several lines are the faults of a configuration.
     this.over(attempt, { code, message: `${message}${message.includes('\n') ? '\n' : '; '}${words}` })

@@ -185,8 +185,8 @@ function holders(broker: Host, session: Session, id: number, asked: Requests['ho
 }
 
 async function answerHolders(broker: Host, session: Session, id: number, asked: Requests['holders']): Promise<void> {
-  const holders = await broker.holders.views(asked, () => !session.closed)
-  if (holders !== undefined) await session.answerInSlices(id, { holders }, 'holders')
+  const answer = await broker.holders.views(asked, () => !session.closed)
+  if (answer !== undefined) await session.answerInSlices(id, { ...answer }, 'holders')
 }
 
 function drain(broker: Host, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {

@@ -120,6 +120,12 @@ export interface UndeclaredView extends HolderProcess {
 
 export type HolderView = LeaseView | UndeclaredView
 
+export interface HoldersAnswer {
+  holders: readonly HolderView[]
+  /** Processes that the broker may not look into, and which may have undeclared copies; absent when there is none. */
+  unseen?: number
+}
+
 /** What a reload changes; names as the new configuration has them. */
 export interface ReloadChanges {
   added: string[]

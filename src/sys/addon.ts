@@ -261,8 +261,11 @@ export interface Addon {
   epollTake(epoll: number, data: Int32Array): number
   /** `code`: classic BPF, 8 bytes an instruction. */
   attachCbpf(fd: number, option: number, code: Uint8Array): number
-  /** What /proc says of processes, read off the event loop: records as native/proc_scan.h gives them, or -errno. Both lists sorted. */
-  scanProcesses(inodes: BigUint64Array, pids: Int32Array): Promise<Uint8Array | number>
+  /**
+   * What /proc says of processes, read off the event loop: records as native/proc_scan.h gives them and the pids of the unseen (uint32s),
+   * or -errno. Both lists sorted.
+   */
+  scanProcesses(inodes: BigUint64Array, pids: Int32Array): Promise<[records: Uint8Array, unseen: Uint8Array] | number>
   /** Fills `figures` with [rqueue, wqueue, shutdown, state, file]. */
   unixDiag(inode: number, figures: Uint32Array): number
 }

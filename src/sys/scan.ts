@@ -26,6 +26,12 @@ const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
  */
 const last = { walk: Promise.resolve() as Promise<unknown>, few: Promise.resolve() as Promise<unknown> }
 
+export interface Survey {
+  found: Iterable<ScannedProcess>
+  /** Pids of the processes whose descriptors we may not read; none when no inode was looked for. */
+  unseen: readonly number[]
+}
+
 /**
  * The processes that have one of these sockets open, as far as we may look into them (ptrace(2)), and those of `pids` that still
  * live. Without inodes only `pids` are looked at.
@@ -34,14 +40,20 @@ export async function scanProcesses(
   inodes: Iterable<number>,
   pids: Iterable<number> = [],
 ): Promise<Iterable<ScannedProcess>> {
+  return (await surveyProcesses(inodes, pids)).found
+}
+
+/** As scanProcesses(), and who could not be looked into. */
+export async function surveyProcesses(inodes: Iterable<number>, pids: Iterable<number>): Promise<Survey> {
   const wanted = BigUint64Array.from([...new Set(inodes)].map(BigInt)).sort()
   const named = Int32Array.from(new Set(pids)).sort()
   const kind = wanted.length > 0 ? 'walk' : 'few'
   const turn = last[kind].then(() => addon.scanProcesses(wanted, named))
   last[kind] = turn.catch(() => {})
-  const found = await turn
-  if (typeof found === 'number') throw new SystemError(-found, 'reading /proc')
-  return records(found)
+  const answer = await turn
+  if (typeof answer === 'number') throw new SystemError(-answer, 'reading /proc')
+  const [found, { buffer, byteOffset, length }] = answer
+  return { found: records(found), unseen: [...new Uint32Array(buffer.slice(byteOffset, byteOffset + length))] }
 }
 
 function* records(bytes: Uint8Array): Generator<ScannedProcess> {

@@ -1,7 +1,7 @@
 // The commands as a user starts them: processes, against a real broker.
 
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
@@ -198,6 +198,56 @@ describe('check', () => {
     expect(status).toBe(100)
     expect(stderr.replaceAll('\n', '')).toMatch(/^\P{Cc}*$/u)
   })
+})
+
+it.each([
+  ['list', '--json'],
+  ['history', '--json'],
+  ['stats', '--json'],
+])('%s %s to a full disk is one line, and 111', async (...argv) => {
+  const daemon = await startDaemon({ sockets: WEB })
+  const worker = await Asker.connect(daemon.control)
+  await worker.lease('web')
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [CLI, ...argv, '--socket', daemon.control], { stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  const [status, stderr] = await Promise.all([ended, text(child.stderr!)])
+  expect(status).toBe(111)
+  expect(stderr).toMatch(/^fd-broker: the output could not be written: ENOSPC.*\n$/)
+  worker.close()
+  await stopCleanly(daemon)
+})
+
+it('what is asked about a name or a user that is not there gets a line on standard error, and the same status', async () => {
+  const daemon = await startDaemon({ sockets: WEB })
+  const asked = (...argv: string[]) => cli([...argv, '--socket', daemon.control])
+  const none = await asked('history', '--name', 'wob')
+  expect(none).toEqual({
+    status: 0,
+    stdout: '',
+    stderr: 'fd-broker: there is no name "wob" now; did you mean "web"?\n',
+  })
+  expect((await asked('history', '--name', 'web')).stderr).toBe('')
+  const user = await asked('list', '--user', 'nosuch', '--json')
+  expect(user).toMatchObject({ status: 0, stderr: 'fd-broker: user "nosuch" has no lease\n' })
+  expect(JSON.parse(user.stdout)).toEqual({ sockets: [] })
+  const events = spawn(process.execPath, [CLI, 'events', '--name', 'nope', '--socket', daemon.control])
+  const over = new Promise((resolve) => events.once('close', resolve))
+  let said = ''
+  events.stderr.setEncoding('utf8').on('data', (chunk) => {
+    said += chunk
+    events.kill('SIGINT')
+  })
+  expect([await over, said]).toEqual([0, expect.stringMatching(/^fd-broker: there is no name "nope" now; .*\n$/)])
+  await stopCleanly(daemon)
+})
+
+it('a wait below zero is refused with the one that is permitted; who does not answer is told with both ways to name it', async () => {
+  const wait = await cli(['exec', 'web', '--wait', '-5', '--', 'true'])
+  expect([wait.status, wait.stderr]).toEqual([100, expect.stringMatching(/-1 for ever/)])
+  const away = await cli(['list', '--socket', '/nonexistent/control.sock'])
+  expect([away.status, away.stderr]).toEqual([111, expect.stringMatching(/--socket or FD_BROKER_SOCKET/)])
 })
 
 it('a reader that goes away ends the command quietly', async () => {

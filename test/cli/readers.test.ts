@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Broker } from '../../src/client/index.ts'
 import type { HolderView, NameView } from '../../src/protocol/messages.ts'
 import { runCli } from '../support/fake-env.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -218,6 +219,24 @@ describe('--json', () => {
     expect(await json('list')).toEqual({ sockets: NAMES })
     expect(await json('holders')).toEqual({ holders: [HOLDER] })
     expect(await json('stats')).toEqual(await broker.stats())
+  })
+
+  it('of holders says how many processes the broker may not look into, in a key and on stderr', async () => {
+    const told = (processes: number): Partial<Broker> => ({
+      list: async () => NAMES,
+      holders: async (_name, options) => {
+        options?.unseen?.(processes)
+        return [HOLDER]
+      },
+    })
+    for (const argv of [[], ['web'], ['w*']]) {
+      const { status, stdout, stderr } = await runCli(['holders', ...argv, '--json'], { broker: told(12) })
+      expect([status, JSON.parse(stdout)]).toEqual([0, { holders: [HOLDER], unseen: 12 }])
+      expect(stderr).toMatch(/^fd-broker: 12 processes could not be looked into.*CAP_SYS_PTRACE.*\n$/)
+    }
+    const { stdout, stderr } = await runCli(['holders'], { broker: told(1) })
+    expect(stderr).toMatch(/^fd-broker: 1 process could not/)
+    expect(stdout).toBe((await runCli(['holders'], { broker })).stdout)
   })
 
   it('asks for the holders of one name when one is given', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { CLI, IS_ROOT, NOBODY, startDaemon, stopCleanly, until } from '../support/daemon.ts'
@@ -112,11 +112,51 @@ say(code(granted, broker, 'web'), code(broker.request, 'list'), code(broker.requ
     const lines = daemon.logs().filter(({ msg }) => msg === 'denied' || msg === 'refused')
     expect(lines).toMatchObject([
       { msg: 'denied', name: 'web', missing: ['user:root'], uid: NOBODY, pid: stranger.pid },
-      { msg: 'refused', op: 'list', code: 'DENIED', missing: ['group:0'], uid: NOBODY, pid: stranger.pid },
+      {
+        msg: 'refused',
+        op: 'list',
+        code: 'DENIED',
+        missing: ['group:0'],
+        uid: NOBODY,
+        user: 'nobody',
+        pid: stranger.pid,
+      },
       { msg: 'refused', op: 'reload' },
       { msg: 'refused', op: 'drain', name: 'web', code: 'DENIED', missing: ['user:root'] },
     ])
     await stopCleanly(daemon)
+  })
+
+  it('tells of an admin’s request that was refused with its code, in the log and in the history, and before what followed', async () => {
+    const daemon = await startDaemon({ sockets: SOCKETS })
+    const admin = await Asker.connect(daemon.control)
+    const lease = await admin.lease('web', { ready: true })
+    const asked: [string, Record<string, unknown>, (string | undefined)?][] = [
+      ['pause', { name: 'nope' }, 'NOT_FOUND'],
+      ['resume', { name: 'nope' }, 'NOT_FOUND'],
+      ['drain', {}, 'INVALID'],
+      ['drain', { name: 'web', lease }, 'INVALID'],
+      ['drain', { lease: 4711 }, 'NOT_FOUND'],
+      ['upgrade', {}, 'UNSUPPORTED'],
+      ['pause', { name: 'web' }],
+      ['drain', { name: 'web' }],
+      ['reload', {}],
+    ]
+    for (const [op, args] of asked) await admin.ask(op, args)
+    writeFileSync(daemon.config, 'nonsense')
+    await admin.ask('reload')
+    const { events } = (await admin.ask('history')) as { events: Record<string, unknown>[] }
+    const summary = (all: Record<string, unknown>[], key: string) =>
+      all.filter((each) => each[key] === 'admin').map(({ op, code }) => [op, code])
+    const expected = [...asked.map(([op, , code]) => [op, code]), ['reload', 'INVALID']]
+    expect(summary(events, 'event')).toEqual(expected)
+    const following = (op: string) => events[events.findLastIndex((each) => each['op'] === op && !each['code']) + 1]
+    expect(['pause', 'drain', 'reload'].map((op) => following(op)?.['event'])).toEqual(['paused', 'drain', 'reload'])
+    admin.close()
+    await stopCleanly(daemon)
+    expect(summary(daemon.logs(), 'msg')).toEqual(expected)
+    const [reload] = daemon.logs().filter(({ msg }) => msg === 'reload refused')
+    expect(reload).toMatchObject({ level: 50, code: 'INVALID', why: expect.stringContaining('broker.toml:1:') })
   })
 
   it('lets one user write so many lines and no more, while the counters and the others’ lines go on', async () => {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Asker, closeAll } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
-import { CLI, type Daemon, startDaemon, stopCleanly, until } from '../support/daemon.ts'
+import { CLI, type Daemon, IS_ROOT, NOBODY, startDaemon, stopCleanly, until } from '../support/daemon.ts'
 import { run, start } from '../support/exec.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 
@@ -104,6 +104,55 @@ time.sleep(60)`
     process.kill(child, 'SIGKILL')
     program.kill('SIGTERM')
     await program.exit()
+  })
+
+  describe.runIf(IS_ROOT)('by the rights of the shipped unit (needs root)', () => {
+    const own = /^CapabilityBoundingSet=(.*)$/m.exec(readFileSync('deploy/fd-broker.service', 'utf8'))![1]!
+    const names = (capabilities: string) => capabilities.toLowerCase().replaceAll('cap_', '+').split(' ')
+    const limited = (capabilities: string) => [
+      'setpriv',
+      `--bounding-set=${['-all', ...names(capabilities)].join(',')}`,
+    ]
+    const BOTH = ' CAP_SYS_PTRACE CAP_DAC_READ_SEARCH'
+
+    /** A process of another user that keeps a socket without a lease. */
+    async function leak(daemon: Daemon): Promise<number> {
+      const script = 'import os, sys, time\nif os.fork() == 0: print(os.getpid(), flush=True)\ntime.sleep(60)'
+      const program = start(daemon, ['exec', 'web', '--', 'python3', '-c', script], { uid: NOBODY })
+      await until(() => program.stdout().includes('\n'), 'the child runs')
+      const child = Number(program.stdout())
+      endAlso(child)
+      return child
+    }
+
+    it.each([
+      ['CAP_SYS_PTRACE', ' CAP_DAC_READ_SEARCH'],
+      ['CAP_DAC_READ_SEARCH', ' CAP_SYS_PTRACE'],
+      ['both', ''],
+    ])('says without %s how many processes it could not look into, and doctor notes it', async (_, more) => {
+      const daemon = await startDaemon({ sockets: SOCKETS, through: limited(own + more) })
+      const child = await leak(daemon)
+      const { exit, stdout, stderr } = await run(daemon, [CLI, 'holders', '--json'], { file: process.execPath })
+      const { holders, unseen } = JSON.parse(stdout) as { holders: View[]; unseen: number }
+      expect([exit, holders.map(({ state }) => state)]).toEqual([0, ['granted']])
+      expect(unseen).toBeGreaterThanOrEqual(2)
+      expect(unseen).toBeLessThanOrEqual(readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length)
+      expect(stderr).toMatch(/^fd-broker: \d+ processes could not be looked into.*CAP_DAC_READ_SEARCH.*\n$/)
+      const doctor = await run(daemon, [CLI, 'doctor', '--json'], { file: process.execPath })
+      const { findings } = JSON.parse(doctor.stdout) as { findings: { check: string; level: string }[] }
+      expect(findings).toContainEqual(expect.objectContaining({ check: 'undeclared copies', level: 'note' }))
+      process.kill(child, 'SIGKILL')
+    })
+
+    it('sees every copy with both, and says nothing', async () => {
+      const daemon = await startDaemon({ sockets: SOCKETS, through: limited(own + BOTH) })
+      const child = await leak(daemon)
+      const { stdout, stderr } = await run(daemon, [CLI, 'holders', '--json'], { file: process.execPath })
+      const { holders, unseen } = JSON.parse(stdout) as { holders: View[]; unseen?: number }
+      expect(holders.map(({ pid, state }) => [pid, state])).toContainEqual([child, 'undeclared'])
+      expect([unseen, stderr]).toEqual([undefined, ''])
+      process.kill(child, 'SIGKILL')
+    })
   })
 
   it('answers acquires while it looks through hundreds of processes', async () => {

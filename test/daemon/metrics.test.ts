@@ -104,6 +104,21 @@ describe('metrics', () => {
     await stopCleanly(daemon)
   })
 
+  it('let a scraper in beside any number of connections that ask for nothing, and the log says so once', async () => {
+    const daemon = await startDaemon({ broker: METRICS, sockets: table('web') })
+    const path = `${daemon.directory}/metrics.sock`
+    const idle: Socket[] = []
+    atEnd(() => {
+      for (const client of idle) client.destroy()
+    })
+    for (let n = 0; n < 40; n++) idle.push(await connected(path))
+    expect((await fetchFrom({ socketPath: path })).status).toBe(200)
+    const told = daemon.logs().filter(({ msg }) => msg === 'metrics: idle connections closed to let others in')
+    expect(told).toMatchObject([{ level: 40, connections: 1, most: 16 }])
+    for (const client of idle) client.destroy()
+    await stopCleanly(daemon)
+  })
+
   it('are off by default', async () => {
     const daemon = await startDaemon({ sockets: table('web') })
     expect(daemon.logs().some(({ msg }) => msg === 'metrics')).toBe(false)
@@ -138,6 +153,17 @@ describe('docs/metrics.md', () => {
     expect(used.filter((name) => !(name in NAME_METRICS) && !(name in BROKER_METRICS))).toEqual([])
   })
 })
+
+/** Tried again while the queue is full (EAGAIN). */
+async function connected(path: string): Promise<Socket> {
+  for (;;) {
+    const client = connect(path)
+    const came = await new Promise((resolve) =>
+      client.once('connect', () => resolve(true)).on('error', () => resolve(false)),
+    )
+    if (came) return client
+  }
+}
 
 /** `d` of skmem: what the kernel dropped at this very socket (ss(8), --memory). */
 function dropsBySs(port: number): number {

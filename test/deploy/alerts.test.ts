@@ -1,8 +1,9 @@
 // Each alert is provoked on a real broker: its metrics before and after become the series over which promtool evaluates the rules.
 
 import { spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { addon, constants } from '../../src/sys/addon.ts'
@@ -29,8 +30,8 @@ const SOCKETS = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\nb
 const start = (options: Partial<DaemonOptions> = {}) =>
   startDaemon({ broker: 'metrics = "unix://{dir}/metrics.sock"', sockets: SOCKETS, ...options })
 
-/** The alerts that fire when `before` was scraped for 5 minutes, and then `after` for 5 more. */
-function firing(before: string, after: string): string[] {
+/** The alerts that fire when `before` was scraped for 5 minutes, and then `after` for 5 more. Without `up`: by nobody. */
+function firing(before: string, after: string, { up = true } = {}): string[] {
   const directory = temporaryDirectory()
   copyFileSync(RULES, join(directory, 'alerts.yml'))
   const names = [...readFileSync(RULES, 'utf8').matchAll(/- alert: (\w+)/g)].map(([, name]) => name!)
@@ -39,7 +40,13 @@ function firing(before: string, after: string): string[] {
     const file = {
       rule_files: ['alerts.yml'],
       evaluation_interval: '15s',
-      tests: [{ interval: '15s', input_series: series(before, after), alert_rule_test: [test] }],
+      tests: [
+        {
+          interval: '15s',
+          input_series: [...series(before, after), ...(up ? [upSeries(before, after)] : [])],
+          alert_rule_test: [test],
+        },
+      ],
     }
     writeFileSync(join(directory, 'test.yml'), JSON.stringify(file))
     const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'test.yml'], {
@@ -57,7 +64,7 @@ function firing(before: string, after: string): string[] {
 function series(before: string, after: string): { series: string; values: string }[] {
   const values = new Map<string, [number | undefined, number | undefined]>()
   for (const [at, body] of [before, after].entries()) {
-    for (const [name, labels, value] of readMetrics(body).samples) {
+    for (const [name, labels, value] of body === '' ? [] : readMetrics(body).samples) {
       const all = Object.entries({ ...labels, job: 'fd-broker', instance: 'test' })
       const key = `${name}{${all.map(([label, text]) => `${label}=${JSON.stringify(text)}`).join(',')}}`
       const pair = values.get(key) ?? [undefined, undefined]
@@ -69,6 +76,12 @@ function series(before: string, after: string): { series: string; values: string
   return [...values].map(([key, [first, then]]) => ({ series: key, values: `${run(first)} ${run(then)}` }))
 }
 
+/** What Prometheus adds to each scrape; an empty body is a failed one. */
+function upSeries(before: string, after: string): { series: string; values: string } {
+  const [first, then] = [before, after].map((body) => (body === '' ? '0x20' : '1x20'))
+  return { series: 'up{job="fd-broker",instance="test"}', values: `${first} ${then}` }
+}
+
 /** Undefined while no broker answers. */
 async function deaths(daemon: Daemon): Promise<number | undefined> {
   try {
@@ -76,6 +89,14 @@ async function deaths(daemon: Daemon): Promise<number | undefined> {
   } catch {
     return undefined
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }
 
 async function serving(daemon: Daemon): Promise<Asker> {
@@ -121,6 +142,52 @@ describe.runIf(hasPromtool)('the alerts (needs promtool)', () => {
     await until(() => daemon.logs().some(({ msg }) => msg === 'died'), 'the lease has ended')
     expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerNoReadyHolder'])
     await stopCleanly(daemon)
+  })
+
+  it('tell of a datagram socket’s queue near its limit, and of what it dropped', async () => {
+    const udp = '[sockets.dns]\nlisten = "udp://127.0.0.1:0"\nallow = ["any"]\nreceive_buffer = 4608'
+    const daemon = await start({ sockets: udp })
+    const worker = await Asker.connect(daemon.control)
+    await worker.lease('dns', { ready: true })
+    const before = await scrape(daemon)
+    const { sockets } = (await worker.ask('list')) as { sockets: { sockets: { address: string }[] }[] }
+    const port = Number(sockets[0]!.sockets[0]!.address.split(':').at(-1))
+    const client = createSocket('udp4')
+    atEnd(() => client.close())
+    const dropped = async () => figureOf(await scrape(daemon), 'fd_broker_socket_drops_total', { name: 'dns' })
+    await until(async () => {
+      await new Promise((sent) => client.send(Buffer.alloc(100), port, '127.0.0.1', sent))
+      return (await dropped())! > 0
+    }, 'the queue overflows')
+    expect(firing(before, await scrape(daemon))).toEqual(['FdBrokerQueueNearLimit', 'FdBrokerConnectionsDropped'])
+    worker.close()
+    await stopCleanly(daemon)
+  })
+
+  it('tell of a broker that does not answer, and of one that nobody asks', async () => {
+    const daemon = await start()
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    worker.close()
+    await stopCleanly(daemon)
+    expect(firing(before, '')).toEqual(['FdBrokerDown'])
+    expect(firing('', '', { up: false })).toEqual(['FdBrokerDown'])
+  })
+
+  it('tell of a name whose address another process has', async () => {
+    const port = await freePort()
+    const sockets = SOCKETS.replace(':0', `:${port}`)
+    const daemon = await start({ sockets })
+    const worker = await serving(daemon)
+    const before = await scrape(daemon)
+    worker.close()
+    await daemon.stop('SIGKILL')
+    const stranger = createServer()
+    atEnd(() => stranger.close())
+    await new Promise<void>((resolve) => stranger.listen(port, '127.0.0.1', resolve))
+    const next = await start({ directory: daemon.directory, sockets })
+    expect(firing(before, await scrape(next))).toEqual(['FdBrokerNoReadyHolder', 'FdBrokerLost', 'FdBrokerRestarted'])
+    await stopCleanly(next)
   })
 
   it('tell of a rollback', async () => {

@@ -6,12 +6,13 @@ import { gatherFacts } from '../doctor/gather.ts'
 import { KERNEL_CHECKS } from '../doctor/kernel-checks.ts'
 import { PROGRAM_CHECKS } from '../doctor/program-checks.ts'
 import { RIGHTS_CHECKS } from '../doctor/rights-checks.ts'
+import { sightCheck } from '../doctor/sight-check.ts'
 import type { Env } from '../env.ts'
 import { Exit } from '../exit.ts'
 import { printJson, type ReaderOptions, readerCommand } from '../reader.ts'
 import { wantsColour } from '../table.ts'
 
-const CHECKS = [...PROGRAM_CHECKS, ...RIGHTS_CHECKS, ...KERNEL_CHECKS]
+const CHECKS = [...PROGRAM_CHECKS, ...RIGHTS_CHECKS, ...KERNEL_CHECKS, sightCheck]
 const EXIT_PROBLEM = 1
 
 interface DoctorOptions extends ReaderOptions {

@@ -3,6 +3,7 @@ import { printableJson } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
 import { formatEvent } from '../event-line.ts'
 import { ask, type ReaderOptions, readerCommand } from '../reader.ts'
+import { warnOfUnknownName } from '../select.ts'
 
 interface EventsOptions extends ReaderOptions {
   name?: string
@@ -19,6 +20,7 @@ export function addEvents(program: Command, env: Env): Command {
     const off = env.signals.onStop(() => stop.abort())
     try {
       await ask(command, env, async (broker) => {
+        if (name !== undefined) await warnOfUnknownName(broker, env, name)
         for await (const event of broker.events({ signal: stop.signal })) {
           if (name !== undefined && event.name !== name) continue
           env.stdout.write(json ? `${printableJson(event, 0)}\n` : formatEvent(event, timeOfDay))

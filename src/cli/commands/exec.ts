@@ -127,7 +127,9 @@ function parseNames(text: string): string[] {
 }
 
 function parseWait(text: string): number {
-  return text === '-1' ? Number.POSITIVE_INFINITY : parseSeconds(text)
+  if (text === '-1') return Number.POSITIVE_INFINITY
+  if (text.startsWith('-')) throw new InvalidArgumentError('give seconds, such as 30 or 0.5, or -1 for ever.')
+  return parseSeconds(text)
 }
 
 function parseSignal(text: string): DrainSignal {

@@ -4,6 +4,7 @@ import { printableJson } from '../../protocol/printable.ts'
 import type { Env } from '../env.ts'
 import { formatEvent } from '../event-line.ts'
 import { ask, type ReaderOptions, readerCommand } from '../reader.ts'
+import { warnOfUnknownName } from '../select.ts'
 
 interface HistoryOptions extends ReaderOptions {
   name?: string
@@ -20,7 +21,10 @@ export function addHistory(program: Command, env: Env): Command {
 
   async function action({ json, name, since, limit }: HistoryOptions): Promise<void> {
     const asked = { name, limit, since: since?.(env.now()) }
-    const events = await ask(command, env, (broker) => broker.history(asked))
+    const events = await ask(command, env, async (broker) => {
+      if (name !== undefined) await warnOfUnknownName(broker, env, name)
+      return broker.history(asked)
+    })
     const time = (at: number) => new Date(at).toISOString()
     for (const event of events) env.stdout.write(json ? `${printableJson(event, 0)}\n` : formatEvent(event, time))
   }

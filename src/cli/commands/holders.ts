@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Broker } from '../../client/index.ts'
+import type { Broker, HoldersOptions } from '../../client/index.ts'
 import type { HolderView } from '../../protocol/messages.ts'
 import type { Env } from '../env.ts'
 import { ask, printJson, printTable, type ReaderOptions, readerCommand } from '../reader.ts'
@@ -55,7 +55,7 @@ const SORT: SortKeys<HolderView> = {
   since: ({ since }) => -(since ?? Number.MAX_SAFE_INTEGER),
 }
 
-interface HoldersOptions extends ReaderOptions, SelectOptions {
+interface Options extends ReaderOptions, SelectOptions {
   wide?: boolean
 }
 
@@ -69,24 +69,34 @@ export function addHolders(program: Command, env: Env): Command {
     .option('--wide', 'with the columns DEADLINE, UNIT and STATUS')
   return program.addCommand(command).commands.at(-1)!.addHelpText('after', HELP).action(action)
 
-  async function action(globs: string[], options: HoldersOptions): Promise<void> {
+  async function action(globs: string[], options: Options): Promise<void> {
     const { json, state, user, wide } = options
-    const views = await ask(command, env, (broker) => holdersOf(broker, globs))
+    let hidden = 0
+    const unseen = (processes: number) => {
+      hidden = processes
+    }
+    const views = await ask(command, env, (broker) => holdersOf(broker, globs, { unseen }))
     const chosen = views.filter(
       (view) => (state === undefined || view.state === state) && (user === undefined || isUser(view, user)),
     )
     const holders = sortRows(chosen, SORT, options)
-    if (json) return printJson(env, { holders })
-    printTable(env, (wide ? wideColumns : columns)(env.now()), holders)
+    if (json) printJson(env, { holders, ...(hidden > 0 && { unseen: hidden }) })
+    else printTable(env, (wide ? wideColumns : columns)(env.now()), holders)
+    if (hidden > 0) env.stderr.write(`fd-broker: ${unseenText(hidden)}\n`)
   }
 }
 
 /** The broker looks for one name cheaper than for all, and knows whether it exists. */
-async function holdersOf(broker: Broker, globs: readonly string[]): Promise<HolderView[]> {
+async function holdersOf(broker: Broker, globs: readonly string[], options: HoldersOptions): Promise<HolderView[]> {
   const [first] = globs
-  if (first === undefined || (globs.length === 1 && !isGlob(first))) return broker.holders(first)
+  if (first === undefined || (globs.length === 1 && !isGlob(first))) return broker.holders(first, options)
   const names = (await broker.list()).map(({ name }) => name)
-  return selectNames(await broker.holders(), globs, names)
+  return selectNames(await broker.holders(undefined, options), globs, names)
+}
+
+function unseenText(processes: number): string {
+  const remedy = 'give the broker CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (docs/systemd.md)'
+  return `${processes === 1 ? '1 process' : `${processes} processes`} could not be looked into, and may have undeclared copies: ${remedy}`
 }
 
 const HELP = `
@@ -94,6 +104,7 @@ STATE is granted (has the socket), ready (serves), draining (was asked to stop),
 without a lease, from the holder of the lease that is named, or as a leak. SINCE is how long the lease has been so.
 With --wide: DEADLINE, by when it is to be ready or to have gone; UNIT, systemd's, and the container; STATUS, in the program's
 own words.
+How many processes the broker may not look into is said on standard error: copies that those have are missing.
 The kernel says who holds a lease: pid and user are not the worker's own words.
 
 Examples:

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Broker } from '../../client/index.ts'
 import type { NameView, SocketFigures } from '../../protocol/messages.ts'
+import { quote } from '../../protocol/quote.ts'
 import type { Env } from '../env.ts'
 import { ask, printJson, printTable, type ReaderOptions, readerCommand } from '../reader.ts'
 import { isUser, oneOfOption, type SelectOptions, type SortKeys, selectNames, sortRows } from '../select.ts'
@@ -68,6 +69,7 @@ export function addList(program: Command, env: Env): Command {
       const all = selectNames(await broker.list(), globs)
       if (user === undefined) return all
       const held = await namesOf(broker, user)
+      if (held.size === 0) env.stderr.write(`fd-broker: user ${quote(user)} has no lease\n`)
       return all.filter(({ name }) => held.has(name))
     })
     const chosen = views.filter((view) => state === undefined || view.state === state)

@@ -47,7 +47,7 @@ it('a host where all is well has nothing but ok', () => {
       `addon keeper unix-dgram unit broker config state_dir node kernel SO_PASSRIGHTS pidfs SO_PEERPIDFD SO_ATTACH_FILTER somaxconn
        CAP_CHOWN CAP_KILL CAP_NET_BIND_SERVICE`
         .split(/\s+/)
-        .concat('control directory', 'open files'),
+        .concat('control directory', 'open files', 'undeclared copies'),
     ),
   )
 })
@@ -76,6 +76,14 @@ describe('found, with what to do:', () => {
       /Ambient/,
     ],
     ['no right to anchors', { capabilities: ALL & ~1n }, 'CAP_CHOWN', 'warning', /anchor/, /root/],
+    [
+      'no right to look into others',
+      { capabilities: ALL & ~(1n << 19n) },
+      'undeclared copies',
+      'note',
+      /has no CAP_SYS_PTRACE: .*other users/,
+      /docs\/systemd\.md/,
+    ],
     ['no config', { config: undefined }, 'config', 'problem', /there is no \/etc/, /--config/],
     ['a bad config', { config: { faults: ['b.toml:1:1: x'] } }, 'config', 'problem', /b\.toml:1:1: x/, /check/],
     [

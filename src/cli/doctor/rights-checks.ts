@@ -10,7 +10,7 @@ import { type Finding, finding } from './finding.ts'
 type Check = (facts: Facts) => Finding[]
 
 /** linux/capability.h */
-const NUMBERS: Readonly<Record<string, bigint>> = {
+export const NUMBERS: Readonly<Record<string, bigint>> = {
   CAP_CHOWN: 0n,
   CAP_DAC_READ_SEARCH: 2n,
   CAP_KILL: 5n,

@@ -119,7 +119,7 @@ allow = ["user:root", # first
       'broker.toml:8:3: sockets.web.listen[1]: 7 is not an address; write one in quotes, such as "tcp://127.0.0.1:8080"',
       'broker.toml:10:1: sockets.web.backlg: unknown key; did you mean "backlog"?',
       'broker.toml:12:10: sockets.web.allow[1]: there is no user nobody-here: create it, or name a uid',
-      'broker.toml:14:14: sockets.web.extra: unknown key; remove it; docs/configuration.md lists the keys',
+      'broker.toml:14:14: sockets.web.extra: unknown key; a name with a dot is quoted: [sockets."web.extra"]; else remove it; docs/configuration.md lists the keys',
       'broker.toml:16:2: sokets: unknown key; did you mean "sockets"?',
     ])
   })

@@ -17,7 +17,9 @@ export function isTable(value: unknown): value is Table {
 export function readTable<K extends Keys>(keys: K, table: Table, path: KeyPath, report: Report): Values<K> {
   for (const name of Object.keys(table)) {
     if (Object.hasOwn(keys, name)) continue
-    const remedy = didYouMean(name, Object.keys(keys), 'remove it; docs/configuration.md lists the keys')
+    const dotted = isTable(table[name]) && path.length === 2 && path[0] === 'sockets'
+    const quoted = dotted ? `a name with a dot is quoted: [sockets."${path[1]}.${name}"]; else ` : ''
+    const remedy = didYouMean(name, Object.keys(keys), `${quoted}remove it; docs/configuration.md lists the keys`)
     report.fault([...path, name], `unknown key${remedy}`)
   }
   const values: Record<string, unknown> = {}

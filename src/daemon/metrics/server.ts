@@ -9,6 +9,7 @@ import type { Host } from '../host.ts'
 import type { KeptDescriptors } from '../kept-descriptors.ts'
 import type { Log } from '../log.ts'
 import { Collector } from './collect.ts'
+import { ConnectionRoom } from './connection-room.ts'
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** A scraper needs one or two. */
@@ -50,8 +51,11 @@ export class MetricsServer {
     }
     // Not loaded before it is needed: most brokers have no use for it, and clients may be waiting for this one.
     const { createServer } = process.getBuiltinModule('node:http')
-    this.server = createServer(limits, this.answer(log))
-    this.server.maxConnections = CONNECTIONS_MOST
+    const room = new ConnectionRoom(CONNECTIONS_MOST, (connections) =>
+      log.warn({ connections, most: CONNECTIONS_MOST }, 'metrics: idle connections closed to let others in'),
+    )
+    this.server = createServer(limits, this.answer(log, room))
+    this.server.on('connection', (socket) => room.enter(socket))
     this.server.unref()
   }
 
@@ -60,8 +64,11 @@ export class MetricsServer {
     return formatAddress(this.socket.address)
   }
 
-  private answer(log: Log): RequestListener {
+  private answer(log: Log, room: ConnectionRoom): RequestListener {
     return async (request, response) => {
+      const { socket } = request
+      room.note(socket, true)
+      response.once('close', () => room.note(socket, false))
       request.resume()
       const path = request.url?.split('?')[0]
       const refuse = (status: number, text: string, headers = {}) =>

@@ -46,8 +46,7 @@ export class Reloader {
   /** A refusal has changed nothing. */
   run({ dryRun }: { dryRun: boolean }): ReloadResult {
     const result = this.attempt(dryRun)
-    if ('code' in result)
-      this.log.error({ code: result.code }, `reload refused, nothing has changed: ${result.message}`)
+    if ('code' in result) this.log.error({ code: result.code, why: result.message }, 'reload refused')
     return result
   }
 

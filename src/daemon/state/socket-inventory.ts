@@ -74,7 +74,8 @@ export class SocketInventory {
       this.written = text
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT' && this.sockets.size === 0) return
-      if (!this.failed) this.log.warn({ err: error }, `${this.path} cannot be written: see state_dir`)
+      if (!this.failed)
+        this.log.warn({ path: this.path, err: error }, 'the list of sockets in state_dir cannot be written')
       this.failed = true
     }
   }

@@ -8,7 +8,7 @@ export function makeStateDirectory(path: string, log: Log): string[] {
   try {
     return makeDirectories(path, MODE)
   } catch (error) {
-    log.warn({ err: error }, `${path} cannot be made: see state_dir`)
+    log.warn({ path, err: error }, 'state_dir cannot be made')
     return []
   }
 }
