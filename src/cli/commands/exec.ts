@@ -41,7 +41,7 @@ export function addExec(program: Command, env: Env): Command {
         .choices(['notify', 'alive'])
         .conflicts('readyAfter'),
     )
-    .option('--drain-signal <signal>', `${DRAIN_SIGNALS.join(', ')} (default: TERM)`, parseSignal)
+    .addOption(drainSignalOption())
     .addHelpText('after', HELP)
     .action(async (names: string[], words: string[], options: ExecOptions, command: Command) => {
       const start = await env.start()
@@ -128,6 +128,12 @@ function parseNames(text: string): string[] {
 
 function parseWait(text: string): number {
   return text === '-1' ? Number.POSITIVE_INFINITY : parseSeconds(text)
+}
+
+/** Also in small letters and with SIG before it; completion offers the words. */
+function drainSignalOption(): Option {
+  const option = new Option('--drain-signal <signal>', `${DRAIN_SIGNALS.join(', ')} (default: TERM)`)
+  return Object.assign(option.argParser(parseSignal), { words: DRAIN_SIGNALS })
 }
 
 function parseSignal(text: string): DrainSignal {
