@@ -71,7 +71,14 @@ function section(command) {
   ]
 }
 
-const commands = visibleCommands(program).filter((command) => command.name() !== 'help')
+/** What --help of the program ends with, in sections of its own: below the last command it would seem that command's. */
+function closing(lines) {
+  const examples = lines.filter(([kind]) => kind === 'example')
+  const status = lines.find(([, text]) => text.startsWith('Exit status: '))[1].slice('Exit status: '.length)
+  return ['.SH EXAMPLES', ...prose(examples), '.SH "EXIT STATUS"', escapeRoff(status)]
+}
+
+const commands = visibleCommands(program)
 const shape = commandShape(program)
 
 const fdBroker = [
@@ -84,7 +91,7 @@ const fdBroker = [
   ...options(shape),
   '.SH COMMANDS',
   ...commands.flatMap(section),
-  ...prose(after(program)),
+  ...closing(after(program)),
   '.SH FILES',
   ...term(
     '/etc/fd-broker/broker.toml',

@@ -277,7 +277,7 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
 function missingAddon({ message }: Error): string {
   const build = `cd ${packageRoot} && npx --yes node-gyp rebuild`
   const reason = message.split('\n')[0]
-  return `fd-broker: no native addon loads on ${process.platform}-${process.arch} (${reason}). Build it (needs gcc, make, python3): ${build}`
+  return `no native addon of fd-broker loads on ${process.platform}-${process.arch} (${reason}). Build it (needs gcc, make, python3): ${build}`
 }
 
 function load(): Addon {

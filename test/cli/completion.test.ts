@@ -31,6 +31,9 @@ const SOCKETS = ['web', 'worker@1', 'api/v2']
   .map((name) => `[sockets."${name}"]\nlisten = "unix://{dir}/${name.replace('/', '-')}.sock"\nallow = ["any"]\n`)
   .join('')
 
+/** Of another broker, which --socket picks. */
+const OTHER = '[sockets.other]\nlisten = "unix://{dir}/other.sock"\nallow = ["any"]\n'
+
 const fdBroker = (...args: string[]) =>
   execFileSync(STUB, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
@@ -42,6 +45,9 @@ async function openShell(shell: Shell, daemon: Daemon): Promise<Window> {
   const real = `case " $* " in *' complete-names '*) exec '${STUB}' "$@" ;; esac`
   writeFileSync(program, `#!/bin/sh\n${real}\nprintf 'CALLED'; printf ' <%s>' "$@"; echo ' END'\n`)
   chmodSync(program, 0o755)
+  const other = join(bin, 'fd-broker-program')
+  writeFileSync(other, '#!/bin/sh\n')
+  chmodSync(other, 0o755)
   const script = join(daemon.directory, `completion.${shell}`)
   writeFileSync(script, fdBroker('completion', shell))
   const window = openWindow(START[shell], {
@@ -68,6 +74,18 @@ const LINES: readonly [string, string][] = [
   ['fd-broker list --state idl\t', 'CALLED <list> <--state> <idle> END'],
   ['fd-broker holders api\t', 'CALLED <holders> <api/v2> END'],
   ['fd-broker exec --as ngi\t we\t', 'CALLED <exec> <--as> <nginx> <web> END'],
+  ['fd-broker exec web --drain-signal US\t1 --takeo\t', 'CALLED <exec> <web> <--drain-signal> <USR1> <--takeover> END'],
+  ['fd-broker exec web -- fd-broker-pro\t --ver', 'CALLED <exec> <web> <--> <fd-broker-program> <--ver> END'],
+  ['fd-broker token n\t --js\t x', 'CALLED <token> <new> <--json> <x> END'],
+  ['fd-broker help hol\t', 'CALLED <help> <holders> END'],
+  ['fd-broker help tok\t', 'CALLED <help> <token> END'],
+  ['fd-broker --socket {other} li\t oth\t', 'CALLED <--socket> <{other}> <list> <other> END'],
+]
+
+/** zsh knows --socket as a word of its own before the command only. */
+const NOT_IN_ZSH: readonly [string, string][] = [
+  ['fd-broker --socket={other} pause oth\t', 'CALLED <--socket={other}> <pause> <other> END'],
+  ['fd-broker holders --socket {other} oth\t', 'CALLED <holders> <--socket> <{other}> <other> END'],
 ]
 
 describe.each(SHELLS)('%s', (shell) => {
@@ -75,15 +93,18 @@ describe.each(SHELLS)('%s', (shell) => {
     `completes commands, options, their words and the broker's names (needs ${shell})`,
     async () => {
       const daemon = await startDaemon({ sockets: SOCKETS })
+      const other = await startDaemon({ sockets: OTHER })
       const window = await openShell(shell, daemon)
-      for (const [line, called] of LINES) {
+      for (const [line, called] of [...LINES, ...(shell === 'zsh' ? [] : NOT_IN_ZSH)].map((texts) =>
+        texts.map((text) => text.replaceAll('{other}', other.control)),
+      )) {
         // One key after the other, as a person types: a shell may drop what comes while it completes.
-        for (const part of line.split(/(?<=\t)/)) {
+        for (const part of line!.split(/(?<=\t)/)) {
           window.type(part)
           await settled(window)
         }
         window.type('\r')
-        await window.shows(new RegExp(called.replace(/[/]/g, '\\/')))
+        await window.shows(new RegExp(called!.replace(/[/]/g, '\\/')))
       }
     },
   )

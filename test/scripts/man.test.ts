@@ -61,7 +61,9 @@ describe.runIf(isInstalled('man'))('on a screen (needs man)', () => {
         expect(page).toContain(line.trim().replace(/\s+/g, ' '))
       }
     }
-    expect(page).toContain('Exit status: 0 done, 1 refused, 100 wrong usage or bad config, 111 the system failed.')
+    expect(page).toContain(
+      ' EXIT STATUS 0 done, 1 refused, 100 wrong usage or bad config, 111 the system failed. FILES ',
+    )
   })
 
   it('fd-broker.toml(5) has every key', () => {

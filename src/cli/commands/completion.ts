@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { bashCompletion } from '../completion/bash.ts'
 import { fishCompletion } from '../completion/fish.ts'
-import { commandShape, visibleCommands } from '../completion/shape.ts'
+import { commandShape } from '../completion/shape.ts'
 import { zshCompletion } from '../completion/zsh.ts'
 import type { Env } from '../env.ts'
 
@@ -14,8 +14,7 @@ export function addCompletion(program: Command, env: Env): Command {
     .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SHELLS)))
     .addHelpText('after', HELP)
     .action((shell: keyof typeof SHELLS) => {
-      const commands = visibleCommands(program).filter((command) => command.name() !== 'help')
-      env.stdout.write(SHELLS[shell](commandShape(program), commands.map(commandShape)))
+      env.stdout.write(SHELLS[shell](commandShape(program)))
     })
 }
 

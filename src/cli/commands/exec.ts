@@ -41,7 +41,7 @@ export function addExec(program: Command, env: Env): Command {
         .choices(['notify', 'alive'])
         .conflicts('readyAfter'),
     )
-    .option('--drain-signal <signal>', `${DRAIN_SIGNALS.join(', ')} (default: TERM)`, parseSignal)
+    .addOption(drainSignalOption())
     .addHelpText('after', HELP)
     .action(async (names: string[], words: string[], options: ExecOptions, command: Command) => {
       const start = await env.start()
@@ -130,6 +130,12 @@ function parseWait(text: string): number {
   if (text === '-1') return Number.POSITIVE_INFINITY
   if (text.startsWith('-')) throw new InvalidArgumentError('give seconds, such as 30 or 0.5, or -1 for ever.')
   return parseSeconds(text)
+}
+
+/** Also in small letters and with SIG before it; completion offers the words. */
+function drainSignalOption(): Option {
+  const option = new Option('--drain-signal <signal>', `${DRAIN_SIGNALS.join(', ')} (default: TERM)`)
+  return Object.assign(option.argParser(parseSignal), { words: DRAIN_SIGNALS })
 }
 
 function parseSignal(text: string): DrainSignal {

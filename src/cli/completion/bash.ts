@@ -1,4 +1,4 @@
-import type { CommandShape, Value } from './shape.ts'
+import { type CommandShape, chosenOf, flatten, helpShape, runsProgram, type Value } from './shape.ts'
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
@@ -11,14 +11,17 @@ function offer(value: Value): string {
 }
 
 /** For bash 4 and later; needs nothing of the bash-completion package. */
-export function bashCompletion(program: CommandShape, commands: readonly CommandShape[]): string {
+export function bashCompletion(program: CommandShape): string {
+  const commands = flatten(program.commands)
+  const groups = program.commands.filter(({ commands }) => commands.length > 0).map(({ name }) => ` | ${name}`)
+  const programs = commands.filter(runsProgram).map(({ name }) => name)
   const valued = (shape: CommandShape) =>
     shape.options.flatMap(({ long, value }) => (value ? [{ pattern: `${shape.name}:${long}`, value }] : []))
   const values = [
     ...commands.flatMap(valued),
     ...program.options.flatMap(({ long, value }) => (value ? [{ pattern: `*:${long}`, value }] : [])),
   ]
-  const places = commands.flatMap(({ name, arguments: all }) =>
+  const places = [...commands, helpShape(program)].flatMap(({ name, arguments: all }) =>
     all.map(({ value, variadic }, at) => ({ pattern: `${name}:${variadic ? '*' : at}`, value })),
   )
   const cases = (rows: readonly { pattern: string; value: Value }[]) =>
@@ -55,17 +58,18 @@ _fd_broker() {
       pending=''
     elif [[ $word == -- ]]; then
       # What follows is another program's line.
-      (( place += 100 ))
+      case $command in ${programs.join(' | ')}) place=100 ;; esac
     elif (( place >= 100 )); then
       (( place += 1 ))
     elif [[ $word == --socket=* ]]; then
       socket=\${word#*=}
     elif [[ $word == -* ]]; then
       _fd_broker_takes_value "$command" "$word" && pending=$word
-    elif [[ -z $command ]]; then
-      command=$word
     else
-      (( place += 1 ))
+      case $command in
+        ''${groups.join('')}) command+=\${command:+/}$word ;;
+        *) (( place += 1 )) ;;
+      esac
     fi
   done
   if [[ -n $pending ]]; then
@@ -80,7 +84,7 @@ _fd_broker() {
 ${commands.map((shape) => `      ${shape.name}) _fd_broker_offer words ${quote(flags(shape))} ;;`).join('\n')}
     esac
   elif [[ -z $command ]]; then
-    _fd_broker_offer words ${quote([...commands.map(({ name }) => name), 'help'].join(' '))}
+    _fd_broker_offer ${offer(chosenOf([...program.commands, helpShape(program)]).value)}
   else
     _fd_broker_place "$command:$place"
   fi
@@ -105,7 +109,6 @@ ${cases(values)}
 _fd_broker_place() {
   case $1 in
 ${cases(places)}
-    help:0) _fd_broker_offer words ${quote(commands.map(({ name }) => name).join(' '))} ;;
   esac
 }
 

@@ -37,6 +37,8 @@ export interface CommandShape {
   description: string
   options: readonly OptionShape[]
   arguments: readonly ArgumentShape[]
+  /** Those below it, as `new` is below `token`. */
+  commands: readonly CommandShape[]
 }
 
 /** By the placeholder: `<name>`, `[name...]`, `<file>`; words where there are choices. */
@@ -72,7 +74,7 @@ function argumentShape(argument: Argument): ArgumentShape {
   }
 }
 
-/** Also of the program itself: then without its commands. */
+/** Also of the program itself. */
 export function commandShape(command: Command): CommandShape {
   const help = command.createHelp()
   return {
@@ -80,10 +82,42 @@ export function commandShape(command: Command): CommandShape {
     description: command.description(),
     options: help.visibleOptions(command).map(optionShape),
     arguments: command.registeredArguments.map(argumentShape),
+    commands: visibleCommands(command).map(commandShape),
   }
 }
 
-/** Those that help shows. */
+/** Which of the commands, as an argument. */
+export function chosenOf(commands: readonly CommandShape[]): ArgumentShape {
+  const words = commands.map(({ name }) => name)
+  return { value: { kind: 'words', words }, variadic: false, placeholder: '<command>', description: 'command' }
+}
+
+/** Of `help`, which commander keeps to itself. */
+export const helpShape = ({ commands }: CommandShape): CommandShape => ({
+  name: 'help',
+  description: 'show help for a command',
+  options: [],
+  arguments: [chosenOf(commands)],
+  commands: [],
+})
+
+/** `token` as what takes `new`, and then `token/new`. */
+export function flatten(commands: readonly CommandShape[]): CommandShape[] {
+  return commands.flatMap((command) =>
+    command.commands.length === 0
+      ? [command]
+      : [
+          { ...command, arguments: [chosenOf(command.commands)] },
+          ...command.commands.map((inner) => ({ ...inner, name: `${command.name}/${inner.name}` })),
+        ],
+  )
+}
+
+/** A program's line begins after the `--` of these. */
+export const runsProgram = ({ arguments: all }: CommandShape) => all.some(({ value }) => value.kind === 'program')
+
+/** Those that help shows, without `help` itself. */
 export function visibleCommands(program: Command): Command[] {
-  return program.createHelp().visibleCommands(program)
+  const all = program.createHelp().visibleCommands(program)
+  return all.filter((command) => command.name() !== 'help')
 }

@@ -1,4 +1,4 @@
-import type { ArgumentShape, CommandShape, OptionShape, Value } from './shape.ts'
+import { type ArgumentShape, type CommandShape, helpShape, type OptionShape, type Value } from './shape.ts'
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 /** In a spec of _arguments. */
@@ -35,19 +35,36 @@ function argumentSpec({ value, variadic, description }: ArgumentShape, at: numbe
   return quote(`${variadic ? '*' : at + 1}:${what}:${action(value)}`)
 }
 
-function commandCase({ name, options, arguments: all }: CommandShape): string {
-  const specs = [...options.flatMap(optionSpec), ...all.map(argumentSpec)]
-  return `        ${name})\n          _arguments ${specs.join(' \\\n            ')}\n          ;;`
+const lines = (specs: readonly string[], indent: string) => specs.join(` \\\n${indent}`)
+
+/** The options of the program are taken after a command, too. */
+function commandCase(
+  { name, options, arguments: all, commands }: CommandShape,
+  general: readonly OptionShape[],
+): string {
+  const specs = [...general, ...options].flatMap(optionSpec)
+  if (commands.length === 0) {
+    return `    ${name})\n      _arguments -S ${lines([...specs, ...all.map(argumentSpec)], '        ')}\n      ;;`
+  }
+  const choice = quote(`1:command:(${commands.map((inner) => inner.name).join(' ')})`)
+  return `    ${name})
+      _arguments -C ${lines([...specs, choice, "'*::argument:->inner'"], '        ')}
+      [[ $state == inner ]] && case $words[1] in
+${commands.map((inner) => commandCase(inner, general)).join('\n')}
+      esac
+      ;;`
 }
 
-export function zshCompletion(program: CommandShape, commands: readonly CommandShape[]): string {
+export function zshCompletion(program: CommandShape): string {
+  const commands = [...program.commands, helpShape(program)]
   const described = commands.map(({ name, description }) => `    ${quote(`${name}:${description}`)}`)
   return `#compdef fd-broker
 # zsh completion of fd-broker: as _fd_broker in a directory of $fpath, or source <(fd-broker completion zsh)
 
 _fd_broker_names() {
   local -a names
-  names=(\${(f)"$(fd-broker complete-names 2>/dev/null)"})
+  local chosen=\${(Q)opt_args[--socket]:-$socket}
+  names=(\${(f)"$(fd-broker \${chosen:+--socket} \${chosen:+$chosen} complete-names 2>/dev/null)"})
   compadd "$@" -a names
 }
 
@@ -55,20 +72,19 @@ _fd_broker_commands() {
   local -a commands
   commands=(
 ${described.join('\n')}
-    'help:show help for a command'
   )
   _describe command commands
 }
 
 _fd_broker() {
-  local context state line curcontext=$curcontext
+  local context state line curcontext=$curcontext socket
   typeset -A opt_args
-  _arguments -C ${program.options.flatMap(optionSpec).join(' \\\n    ')} \\
+  _arguments -C ${lines(program.options.flatMap(optionSpec), '    ')} \\
     '1:command:_fd_broker_commands' '*::argument:->argument'
+  socket=\${(Q)opt_args[--socket]}
   [[ $state == argument ]] || return
   case $words[1] in
-${commands.map(commandCase).join('\n')}
-        help) _arguments '1:command:_fd_broker_commands' ;;
+${commands.map((command) => commandCase(command, program.options)).join('\n')}
   esac
 }
 
