@@ -98,6 +98,7 @@ const fdBroker = [
     'the configuration of a broker of root; a user’s is ~/.config/fd-broker/broker.toml',
   ),
   ...term('/run/fd-broker/control.sock', 'the control socket; a user’s is $XDG_RUNTIME_DIR/fd-broker/control.sock'),
+  ...term('/usr/share/doc/fd-broker', 'the documents that are named here as docs/…, where deploy/install has put them'),
   '.SH ENVIRONMENT',
   ...term('FD_BROKER_SOCKET', 'the control socket, where --socket is not given'),
   ...term('FD_BROKER_TOKEN', 'the secret that a token: rule asks for'),

@@ -112,11 +112,14 @@ async function measure(stage) {
       ...(all.get(name)?.counts ?? { starts: 0, takeovers: 0, stops: 0, kills: 0 }),
       ...(counts[LOADED.indexOf(name)] ?? { asked: 0, failed: 0 }),
       repairs: repairs[name] ?? 0,
+      why: stage.events.filter(({ event, name: whose }) => event === 'repaired' && whose === name),
     }))
   } finally {
     for (const workers of all.values()) workers.close()
   }
 }
+
+const COLUMNS = ['name', 'starts', 'takeovers', 'stops', 'kills', 'asked', 'failed', 'repairs']
 
 const began = performance.now()
 const rows = await onStage(`drain_timeout = "5s"\n${TABLES}`, measure)
@@ -124,10 +127,10 @@ const sum = (key) => rows.reduce((total, row) => total + row[key], 0)
 process.exitCode = report({
   json,
   title: `${((performance.now() - began) / 60_000).toFixed(1)} minutes of honest workers (seed ${seed})`,
-  headings: Object.keys(rows[0]),
-  rows: rows.map((row) => Object.values(row)),
+  headings: COLUMNS,
+  rows: rows.map((row) => COLUMNS.map((column) => row[column])),
   figures: Object.fromEntries(
     ['starts', 'takeovers', 'stops', 'kills', 'asked', 'failed', 'repairs'].map((key) => [key, sum(key)]),
   ),
-  faults: rows.filter(({ repairs }) => repairs > 0).map(({ name, repairs }) => `${name} was repaired ${repairs} times`),
+  faults: rows.flatMap(({ name, why }) => why.map((event) => `${name} was repaired: ${JSON.stringify(event)}`)),
 })
