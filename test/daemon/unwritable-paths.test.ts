@@ -51,7 +51,7 @@ describe.runIf(IS_ROOT)(
     it('is foretold by check --explain, doctor and the log of the start', async () => {
       const { daemon, directory, viewer } = await shut()
       const what = `nobody cannot replace a path in ${directory}: a socket of web that a holder shuts stays lost`
-      const told = `${what}: chown nobody ${directory}, or run the broker as root, without user`
+      const told = `${what}: let it lie in a directory of nobody’s own, or run the broker as root, without user`
       const run = (...words: string[]) =>
         execFileSync(process.execPath, [CLI, ...words, daemon.config], { encoding: 'utf8' })
       const warnings = run('check', '--explain')

@@ -81,7 +81,7 @@ const changeConfig = ({ daemon: { directory } }: Stage) => {
 
 /** The faults that docs/configuration.md shows stand on lines 12 and 15. */
 const FAULTY = `[broker]\ncontrol = "/run/fd-broker/control.sock"\n${'\n'.repeat(6)}[sockets.web]\nlisten = "tcp://0.0.0.0:80"\nallow = ["any"]\nbacklg = 9\n\n\nready_timeout = 30\n`
-const EXPLAINED = `[broker]\ncontrol = "/run/fd-broker/control.sock"\nuser = "daemon"\n[sockets.web]\nlisten = ["tcp://0.0.0.0:80", "tcp://127.0.0.1:8080"]\nallow = ["group:daemon"]\n[sockets.admin]\nlisten = "unix:///run/a.sock"\nallow = ["group:daemon"]\n`
+const EXPLAINED = `[broker]\ncontrol = "/run/fd-broker/control.sock"\nuser = "daemon"\n[sockets.web]\nlisten = ["tcp://0.0.0.0:80", "tcp://127.0.0.1:8080"]\nallow = ["group:daemon"]\n[sockets.admin]\nlisten = "unix://@fd-broker-explained"\nallow = ["group:daemon"]\n`
 
 const CASES: Readonly<Record<string, Case>> = {
   'fd-broker check /etc/fd-broker/broker.toml': { output: /backlg: unknown key/, status: 100, config: FAULTY },

@@ -48,7 +48,7 @@ it('many names of a directory are one finding', () => {
       directory: '/run/app',
       names: ['n0', 'n1', 'n2', 'n3', 'n4', 'n5', 'n6'],
       what: 'www-data cannot replace a path in /run/app: a socket of n0, n1, n2, n3, n4 and 2 more that a holder shuts stays lost',
-      remedy: 'chown www-data /run/app, or run the broker as root, without user',
+      remedy: 'let it lie in a directory of www-data’s own, or run the broker as root, without user',
     },
   ])
 })

@@ -77,6 +77,7 @@ function told({ name }: Login, directory: string, names: string[], exists: boole
     directory,
     names,
     what: `${name} cannot replace a path in ${directory}: a socket of ${who} that a holder shuts stays lost`,
-    remedy: `${exists ? 'chown' : 'install -d -o'} ${name} ${directory}, or run the broker as root, without user`,
+    // Not chown: it may be one of the system's.
+    remedy: `${exists ? `let it lie in a directory of ${name}’s own` : `install -d -o ${name} ${directory}`}, or run the broker as root, without user`,
   }
 }
