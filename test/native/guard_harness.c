@@ -1,4 +1,4 @@
-/* What the guard reads and does below Node.js: audit.c, diag.c, unix_diag.c, md5_diag.c, filter_probe.c and watch.c. */
+/* What the guard reads and does below Node.js: audit.c, diag.c, inet_diag.c, unix_diag.c, md5_diag.c, filter_probe.c and watch.c. */
 #include "audit.h"
 #include "diag.h"
 #include "filter_probe.h"
@@ -93,6 +93,25 @@ static void unix_sockets(void)
   CHECK(unix_diag(UINT32_MAX, &figures) < 0);
 }
 
+static void udp_shutdowns(int family)
+{
+  int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_storage address = {.ss_family = (sa_family_t)family};
+  struct sockaddr *name = (struct sockaddr *)&address;
+  socklen_t length = sizeof address;
+  uint8_t how = 0xff;
+  if (fd < 0)
+    return;
+  if (bind(fd, name, length) == 0 && getsockname(fd, name, &length) == 0) {
+    CHECK(udp_diag_shutdown(fd, &how) == 0 && how == 0);
+    /* It is done all the same (net/ipv4/af_inet.c, inet_shutdown). */
+    CHECK(shutdown(fd, SHUT_WR) < 0 && errno == ENOTCONN);
+    CHECK(udp_diag_shutdown(fd, &how) == 0 && how == 2);
+  }
+  close(fd);
+  CHECK(udp_diag_shutdown(-1, &how) < 0);
+}
+
 struct attack {
   int fd;
   int times;
@@ -147,6 +166,8 @@ int main(int argc, char **argv)
   keys_by_the_hundred(AF_INET);
   keys_by_the_hundred(AF_INET6);
   unix_sockets();
+  udp_shutdowns(AF_INET);
+  udp_shutdowns(AF_INET6);
   CHECK(filter_probe() >= 0 && filter_probe() <= 1);
   shut_again_and_again(300, 1);
   shut_again_and_again(300, 0);

@@ -8,7 +8,7 @@ forbidLeaks()
 
 const NATIVE = resolve(import.meta.dirname, '../../native')
 
-const GUARD = ['audit.c', 'diag.c', 'filter_probe.c', 'md5_diag.c', 'unix_diag.c', 'watch.c']
+const GUARD = ['audit.c', 'diag.c', 'filter_probe.c', 'inet_diag.c', 'md5_diag.c', 'unix_diag.c', 'watch.c']
 
 /** Each knows no Node.js: what is plain C in native/, with a main() that tries everything. */
 const HARNESSES: [string, string[], string[]][] = [
