@@ -73,16 +73,8 @@ function loginIn(passwd: string, user: string): { uid: number; gid: number } | u
 
 /** Of a user with an entry: all, also the supplementary ones. */
 export function groupsOf(user: string): number[] {
-  try {
-    const text = execFileSync('id', ['-G', '--', user], {
-      encoding: 'utf8',
-      timeout: GETENT_TIMEOUT,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    return text.trim().split(' ').map(Number)
-  } catch {
-    return []
-  }
+  const text = answerOf('id', ['-G', '--', user])
+  return text === undefined ? [] : text.trim().split(' ').map(Number)
 }
 
 /** Name and id are the first and the third field of a line, in passwd(5) and in group(5). The first entry of a name wins. */
@@ -96,15 +88,19 @@ function entries(text: string): Map<string, number> {
 }
 
 /** A directory service that hangs must not hang the broker's start for long. */
-const GETENT_TIMEOUT = 5000
+const LOOKUP_TIMEOUT = 5000
 
 function getent(database: 'passwd' | 'group', name: string): string | undefined {
   // getent takes digits for an id, and would say that user "0" is root.
   if (/^\d+$/.test(name)) return undefined
+  return answerOf('getent', ['--', database, name])
+}
+
+function answerOf(command: string, args: readonly string[]): string | undefined {
   try {
-    return execFileSync('getent', ['--', database, name], {
+    return execFileSync(command, args, {
       encoding: 'utf8',
-      timeout: GETENT_TIMEOUT,
+      timeout: LOOKUP_TIMEOUT,
       stdio: ['ignore', 'pipe', 'ignore'],
     })
   } catch {

@@ -62,7 +62,8 @@ export class LeavingSockets {
 
   /** Its name has another now. */
   left(socket: BoundSocket): void {
-    for (const entry of this.entries) if (entry.socket === socket) this.kept.keep(entry)
+    const entry = this.of(socket)
+    if (entry !== undefined) this.kept.keep(entry)
   }
 
   all(): readonly KeptLeavingSocket[] {
@@ -71,18 +72,22 @@ export class LeavingSockets {
 
   /** Before another that has its address takes its place. */
   supersede(socket: BoundSocket): void {
-    for (const entry of this.entries) {
-      if (entry.socket !== socket) continue
-      entry.replaced = true
-      this.kept.supersede(socket)
-      this.kept.note(this.entries)
-    }
+    const entry = this.of(socket)
+    if (entry === undefined) return
+    entry.replaced = true
+    this.kept.supersede(socket)
+    this.kept.note(this.entries)
   }
 
   /** A name has it again, and keeps it. */
   takenBack(socket: BoundSocket): void {
-    for (const entry of this.entries) if (entry.socket === socket) this.entries.delete(entry)
+    const entry = this.of(socket)
+    if (entry !== undefined) this.entries.delete(entry)
     this.kept.note(this.entries, socket)
+  }
+
+  private of(socket: BoundSocket): Entry | undefined {
+    return [...this.entries].find((entry) => entry.socket === socket)
   }
 
   private enter(leaving: KeptLeavingSocket, timeout: number): Entry {

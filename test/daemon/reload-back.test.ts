@@ -4,6 +4,7 @@ import net from 'node:net'
 import { expect, it } from 'vitest'
 import { addon } from '../../src/sys/addon.ts'
 import type { OwnedFd } from '../../src/sys/index.ts'
+import { accepted } from '../support/accepted.ts'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { type Daemon, startDaemon, stopCleanly, until } from '../support/daemon.ts'
@@ -51,16 +52,6 @@ function connect(port: number): Promise<void> {
   return new Promise((resolve, reject) => client.once('connect', resolve).once('error', reject))
 }
 
-/** Accepts all that waits. */
-function accepted({ fd }: OwnedFd): number {
-  addon.setNonblock(fd, 1)
-  for (let count = 0; ; count++) {
-    const one = addon.accept(fd)
-    if (one < 0) return count
-    addon.close(one)
-  }
-}
-
 const closed = (daemon: Daemon) => daemon.logs().filter(({ msg }) => msg === 'old socket closed').length
 
 /** A broker whose `web` is held at a port that is in the file, and has been told to be elsewhere. */
@@ -76,6 +67,15 @@ async function moved(start = startDaemon): Promise<{ daemon: Daemon; port: numbe
   return { daemon, port, held, before }
 }
 
+/** Once the holder has let go of all, `gone` old sockets have left, and the port still serves. */
+async function expectOneLeft(daemon: Daemon, port: number, held: Held, gone: number): Promise<void> {
+  for (const fd of held.fds.splice(0)) fd.close()
+  await until(() => closed(daemon) === gone, `${gone} have left`)
+  await connect(port)
+  leave(held)
+  await stopCleanly(daemon)
+}
+
 it('is the very socket, with what waits in its queue; and what holders have changed of it meanwhile is set back', async () => {
   const { daemon, port, held, before } = await moved()
   const [{ sockets } = { sockets: [] }] = await list(daemon)
@@ -87,11 +87,7 @@ it('is the very socket, with what waits in its queue; and what holders have chan
   expect((await list(daemon))[0]!.sockets[0]!.limit).toBe(sockets[0]!.limit)
   await connect(port)
   expect(accepted(held.fds[2]!)).toBe(2)
-  for (const fd of held.fds.splice(0)) fd.close()
-  await until(() => closed(daemon) === 2, 'the other one has left')
-  await connect(port)
-  leave(held)
-  await stopCleanly(daemon)
+  await expectOneLeft(daemon, port, held, 2)
 })
 
 it('is the very socket also after kill -9 of the broker that had it leave, and of the one that took it back', async () => {
@@ -101,11 +97,7 @@ it('is the very socket also after kill -9 of the broker that had it leave, and o
   expect(await cookies(daemon, 'web')).toEqual(before)
   await killBroker(daemon)
   expect(await cookies(daemon, 'web')).toEqual(before)
-  for (const fd of held.fds.splice(0)) fd.close()
-  await until(() => closed(daemon) === 2, 'the other one has left')
-  await connect(port)
-  leave(held)
-  await stopCleanly(daemon)
+  await expectOneLeft(daemon, port, held, 2)
 })
 
 it('has a successor where it is to have options that only a new socket gets: new clients come to that one', async () => {
@@ -116,11 +108,7 @@ it('has a successor where it is to have options that only a new socket gets: new
   expect(await cookies(daemon, 'web')).not.toEqual(before)
   for (let i = 0; i < 20; i++) await connect(port)
   expect([held.fds[0]!, held.fds[2]!].map(accepted)).toEqual([1, 20])
-  for (const fd of held.fds.splice(0)) fd.close()
-  await until(() => closed(daemon) === 3, 'both have left')
-  await connect(port)
-  leave(held)
-  await stopCleanly(daemon)
+  await expectOneLeft(daemon, port, held, 3)
 })
 
 it('is the very socket of an abstract name; with other options the refusal says that the broker’s old socket is in the way, until when', async () => {

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import net from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { addon } from '../../src/sys/addon.ts'
 import { endListener, type OwnedFd } from '../../src/sys/index.ts'
+import { accepted } from '../support/accepted.ts'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { type Daemon, stopCleanly, until } from '../support/daemon.ts'
@@ -36,16 +36,6 @@ async function connect(count: number, to: net.NetConnectOpts): Promise<void> {
     const socket = net.connect(to).on('error', () => {})
     atEnd(() => socket.destroy())
     await once(socket, 'connect')
-  }
-}
-
-/** Accepts all that waits. */
-function accepted({ fd }: OwnedFd): number {
-  addon.setNonblock(fd, 1)
-  for (let count = 0; ; count++) {
-    const one = addon.accept(fd)
-    if (one < 0) return count
-    addon.close(one)
   }
 }
 

@@ -3,12 +3,12 @@ import net from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { parseAddress } from '../../src/protocol/address.ts'
 import type { SocketOptions } from '../../src/protocol/socket-options.ts'
-import { addon } from '../../src/sys/addon.ts'
 import { endListener } from '../../src/sys/end-listener.ts'
 import { lockFilter } from '../../src/sys/filter-lock.ts'
 import { type BoundSocket, openSocket } from '../../src/sys/listen.ts'
 import { openSuccessor } from '../../src/sys/replace-socket.ts'
 import { ReuseGroup } from '../../src/sys/reuse-group.ts'
+import { accepted } from '../support/accepted.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { useScratch } from '../support/scratch.ts'
@@ -36,16 +36,6 @@ async function connect(count: number, to: net.NetConnectOpts): Promise<void> {
   }
 }
 
-/** Accepts all that waits. */
-function accepted({ fd }: BoundSocket): number {
-  addon.setNonblock(fd.fd, 1)
-  for (let count = 0; ; count++) {
-    const one = addon.accept(fd.fd)
-    if (one < 0) return count
-    addon.close(one)
-  }
-}
-
 describe.each([
   ['tcp://127.0.0.1:0', '127.0.0.1', false],
   ['tcp://[::1]:0', '::1', false],
@@ -62,10 +52,10 @@ describe.each([
     const { port } = old.address as { port: number }
     const { socket, takeOver } = succeed(old)
     await connect(20, { host, port })
-    expect([accepted(old), accepted(socket)]).toEqual([20, 0])
+    expect([accepted(old.fd), accepted(socket.fd)]).toEqual([20, 0])
     takeOver()
     await connect(20, { host, port })
-    expect([accepted(old), accepted(socket)]).toEqual([0, 20])
+    expect([accepted(old.fd), accepted(socket.fd)]).toEqual([0, 20])
   })
 
   it('gets every client after the old one is shut, and so does its own successor', async () => {
@@ -76,15 +66,15 @@ describe.each([
     const second = succeed(first.socket)
     second.takeOver()
     await connect(10, { host, port })
-    expect([accepted(old), accepted(first.socket), accepted(second.socket)]).toEqual([0, 0, 10])
+    expect([accepted(old.fd), accepted(first.socket.fd), accepted(second.socket.fd)]).toEqual([0, 0, 10])
     endListener(old.fd.fd)
     ReuseGroup.of(old.fd).leave(old.fd)
     await connect(10, { host, port })
-    expect([accepted(first.socket), accepted(second.socket)]).toEqual([0, 10])
+    expect([accepted(first.socket.fd), accepted(second.socket.fd)]).toEqual([0, 10])
     endListener(first.socket.fd.fd)
     ReuseGroup.of(first.socket.fd).leave(first.socket.fd)
     await connect(10, { host, port })
-    expect(accepted(second.socket)).toBe(10)
+    expect(accepted(second.socket.fd)).toBe(10)
   })
 
   it('without steering, an old listener that nobody accepts from goes on taking its share', async () => {
@@ -93,7 +83,7 @@ describe.each([
     const { socket } = succeed(old)
     ReuseGroup.of(old.fd).release()
     await connect(40, { host, port })
-    const shares = [accepted(old), accepted(socket)]
+    const shares = [accepted(old.fd), accepted(socket.fd)]
     expect(shares[0]! + shares[1]!).toBe(40)
     expect(Math.min(...shares)).toBeGreaterThan(0)
   })
@@ -110,7 +100,7 @@ it.each([false, true])('one that IPv4 comes to no more gets all of IPv6 (its fil
     for (const each of tries) each.destroy()
   })
   await connect(8, { host: '::1', port })
-  expect([accepted(old), accepted(socket)]).toEqual([0, 8])
+  expect([accepted(old.fd), accepted(socket.fd)]).toEqual([0, 8])
 })
 
 it('a listener that shares its port is not locked, which would bind us as well, before it is alone', () => {
@@ -130,10 +120,10 @@ it('the successor of a Unix listener is there without a moment in which connect(
   const { socket, takeOver } = succeed(old)
   takeOver()
   await connect(4, { path })
-  expect([accepted(old), accepted(socket)]).toEqual([3, 4])
+  expect([accepted(old.fd), accepted(socket.fd)]).toEqual([3, 4])
   old.close()
   await connect(1, { path })
-  expect(accepted(socket)).toBe(1)
+  expect(accepted(socket.fd)).toBe(1)
 })
 
 it('a successor that is given up leaves the old one as it was', async () => {
@@ -141,7 +131,7 @@ it('a successor that is given up leaves the old one as it was', async () => {
   const old = open(`unix://${path}`)
   succeed(old).socket.close()
   await connect(1, { path })
-  expect(accepted(old)).toBe(1)
+  expect(accepted(old.fd)).toBe(1)
 })
 
 it('an abstract name cannot have a second socket, and the error says so', () => {
