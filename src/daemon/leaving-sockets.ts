@@ -131,7 +131,7 @@ export class LeavingSockets {
     const now = performance.now()
     for (const entry of this.entries) {
       if (waiting(entry.socket) !== 0) entry.quietSince = now
-      if (now >= entry.deadline || !isOpen(entry.socket.fd)) this.end(entry)
+      if (now >= entry.deadline || isShut(entry.socket)) this.end(entry)
       else if (now - entry.quietSince >= quietOf(entry) && now >= entry.lookAt) this.endUnlessHeld(entry, now)
     }
   }
@@ -171,6 +171,15 @@ export function waiting({ fd, address }: BoundSocket): number | undefined {
     return socketFigures(fd.fd, address.type).queue ?? 0
   } catch {
     return undefined
+  }
+}
+
+/** By a holder. What cannot be asked, for want of memory, is looked at again. */
+function isShut({ fd }: BoundSocket): boolean {
+  try {
+    return !isOpen(fd)
+  } catch {
+    return false
   }
 }
 
