@@ -80,9 +80,14 @@ int proc_set_nonblock(int fd, int on)
   return result(fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK));
 }
 
+/* A signal that is pending makes poll(2) fail with EINTR even where it is not to wait. */
 int proc_poll(int fd, int events)
 {
-  return proc_wait(fd, events, 0);
+  int found;
+  do {
+    found = proc_wait(fd, events, 0);
+  } while (found == -EINTR);
+  return found;
 }
 
 int proc_wait(int fd, int events, int milliseconds)

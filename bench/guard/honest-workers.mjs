@@ -56,6 +56,8 @@ export class HonestWorkers {
   #name
   #kind
   #children = new Set()
+  /** Process groups: workers of a program that was killed stay, and may wait for one more connection for ever. */
+  #orphaned = new Set()
 
   constructor(stage, name) {
     this.#stage = stage
@@ -99,6 +101,7 @@ export class HonestWorkers {
     if (child.exitCode !== null || child.signalCode !== null) return
     this.counts[signal === 'SIGKILL' ? 'kills' : 'stops']++
     const ended = new Promise((resolve) => child.once('exit', () => resolve(true)))
+    if (signal === 'SIGKILL') this.#orphaned.add(child.pid)
     child.kill(signal)
     if (!(await Promise.race([ended, until(() => false, 10_000)])))
       throw new Error(`${this.#name} does not end by ${signal}`)
@@ -110,11 +113,11 @@ export class HonestWorkers {
   }
 
   close() {
-    for (const { pid } of this.#children) {
+    for (const pid of [...this.#orphaned, ...[...this.#children].map((child) => child.pid)]) {
       try {
         process.kill(-pid, 'SIGKILL')
       } catch {
-        // It has just ended.
+        // Nobody of it is left.
       }
     }
   }

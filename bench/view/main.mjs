@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { connect } from '../../dist/client/index.js'
@@ -66,22 +67,26 @@ try {
   const held = await broker.holders(undefined, { undeclared: false })
   console.log(`${names} names, ${held.length} leases, ${table_} processes\n`)
   console.log(`${''.padEnd(34)}  count       p50       p99       max`)
-  const during = async (verb) => {
-    await probed()
+  const whole = async (verb) => {
     const times = []
     for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
       const before = performance.now()
-      if (verb === undefined) await new Promise((resolve) => setTimeout(resolve, 50))
-      else await broker[verb]()
+      await broker[verb]()
       times.push(performance.now() - before)
     }
-    if (verb !== undefined) report(verb, times)
-    report(verb === undefined ? 'acquire, nobody looks' : `acquire, during ${verb}`, await probed())
+    report(`${verb}, as the SDK gets it`, times)
   }
-  await during()
-  await during('list')
-  await during('holders')
-  await during()
+  const during = async (verb) => {
+    const asker = verb && start('python3', [here('asker.py'), socket, verb])
+    await probed()
+    await setTimeout(seconds * 1000)
+    report(`acquire, ${verb === undefined ? 'nobody looks' : `during ${verb}`}`, await probed())
+    if (asker === undefined) return
+    asker.child.stdin.end()
+    report(`${verb}, one after another`, JSON.parse(await asker.line()))
+  }
+  for (const verb of ['list', 'holders']) await whole(verb)
+  for (const verb of [undefined, 'list', 'holders', undefined]) await during(verb)
   prober.child.stdin.end()
   await broker.close()
 } finally {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { holder, World } from '../../test/core/world.ts'
-import { holdersView, listView } from './views.ts'
+import { holderPids, holdersView, listView } from './views.ts'
+
+const list = (world: World) => [...listView(world.registry)]
 
 function stateOf(world: World): string | undefined {
-  return listView(world.registry, 'web')[0]?.state
+  return list(world)[0]?.state
 }
 
 describe('the list', () => {
@@ -14,7 +16,7 @@ describe('the list', () => {
     world.ask(3, { wait: -1 })
     const pending = world.acquire(4, { takeover: true })
     world.step({ type: 'drain', target: { lease: pending } })
-    expect(listView(world.registry)).toEqual([
+    expect(list(world)).toEqual([
       {
         name: 'web',
         mode: 'shared',
@@ -32,7 +34,6 @@ describe('the list', () => {
         waiting: 0,
       },
     ])
-    expect(listView(world.registry, 'nil')).toEqual([])
   })
 
   it('names the first state that applies', () => {
@@ -59,7 +60,7 @@ describe('the list', () => {
     const next = world.acquire(2, { takeover: true })
     expect(stateOf(world)).toBe('ok')
     world.ready(2, next)
-    expect(listView(world.registry)[0]).toMatchObject({
+    expect(list(world)[0]).toMatchObject({
       state: 'handing-over',
       generation: 'g2',
       handingOverTo: 1002,
@@ -80,7 +81,9 @@ describe('the holders', () => {
     const began = world.now
     world.pass(5)
     world.step({ type: 'drain', target: { lease: old } })
-    const views = holdersView(world.registry)
+    const holders = [...holdersView(world.registry)]
+    expect(holders.map(({ process }) => process)).toEqual([1, 2, 3])
+    const views = holders.map(({ view }) => view)
     expect(views.map(({ lease }) => lease)).toEqual([old, api, next])
     const person = { uid: 33, gid: 33, user: 'www-data', generation: 'g1' }
     expect(views).toEqual([
@@ -88,7 +91,6 @@ describe('the holders', () => {
         ...person,
         lease: old,
         name: 'web',
-        process: 1,
         pid: 1001,
         state: 'draining',
         since: world.now,
@@ -99,14 +101,27 @@ describe('the holders', () => {
         ...person,
         lease: api,
         name: 'api',
-        process: 2,
         pid: 1002,
         state: 'granted',
         since: began,
         status: 'warm',
       },
-      { ...person, lease: next, name: 'web', process: 3, pid: 1003, state: 'granted', since: began },
+      { ...person, lease: next, name: 'web', pid: 1003, state: 'granted', since: began },
     ])
-    expect(holdersView(world.registry, 'api').map(({ lease }) => lease)).toEqual([api])
+    expect([...holdersView(world.registry, 'api')].map(({ view }) => view.lease)).toEqual([api])
+    expect([...holdersView(world.registry, 'nil')]).toEqual([])
+    expect(holderPids(world.registry)).toEqual(new Set([1001, 1002, 1003]))
+    expect(holderPids(world.registry, 'api')).toEqual(new Set([1002]))
+  })
+
+  it('are shown as they are when their turn comes', () => {
+    const world = new World({})
+    const [first, second, third] = [world.acquire(1), world.acquire(2), world.acquire(3)]
+    const views = holdersView(world.registry)
+    expect(views.next().value).toMatchObject({ view: { lease: first } })
+    world.step({ type: 'release', connection: 2, request: 9, lease: second })
+    world.step({ type: 'drain', target: { lease: third } })
+    world.acquire(4)
+    expect([...views]).toMatchObject([{ view: { lease: third, state: 'draining' } }])
   })
 })

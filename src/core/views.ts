@@ -7,35 +7,56 @@ import { countWaiting } from './waiting.ts'
 
 export type CoreNameView = Omit<NameView, 'sockets'>
 
+export type CoreLeaseView = Omit<LeaseView, 'command' | 'unit' | 'container'>
+
 /** `process`: for the shell, which knows more of it. */
-export type CoreLeaseView = Omit<LeaseView, 'command' | 'unit' | 'container'> & { process: ProcessKey }
-
-export function listView(registry: Registry, only?: string): CoreNameView[] {
-  return select(registry, only).map(viewName)
+export interface HolderView {
+  view: CoreLeaseView
+  process: ProcessKey
 }
 
-export function holdersView(registry: Registry, only?: string): CoreLeaseView[] {
-  const leases = select(registry, only).flatMap((name) => [...leasesOf(name)])
-  return leases.map(viewLease).sort((a, b) => a.lease - b.lease)
+/** Each name as it is when its turn comes; those that come meanwhile are not among them. */
+export function* listView({ names }: Registry): Generator<CoreNameView> {
+  for (const key of [...names.keys()]) {
+    const name = names.get(key)
+    if (name !== undefined) yield viewName(name)
+  }
 }
 
-function select({ names }: Registry, only: string | undefined): Name[] {
-  if (only === undefined) return [...names.values()]
-  const name = names.get(only)
-  return name ? [name] : []
+/** By lease id. Each lease as it is when its turn comes; those that end or come meanwhile are not among them. */
+export function* holdersView(registry: Registry, only?: string): Generator<HolderView> {
+  const leases = [...leasesNow(registry, only)].sort((a, b) => a.id - b.id)
+  for (const lease of leases) {
+    if (lease.generation!.leases.has(lease)) yield { view: viewLease(lease), process: lease.holder.process }
+  }
+}
+
+/** Of the holders that there are now. */
+export function holderPids(registry: Registry, only?: string): Set<number> {
+  const pids = new Set<number>()
+  for (const { holder } of leasesNow(registry, only)) pids.add(holder.pid)
+  return pids
+}
+
+function* leasesNow({ names }: Registry, only: string | undefined): Generator<Lease> {
+  for (const name of only === undefined ? names.values() : [names.get(only)]) if (name) yield* leasesOf(name)
 }
 
 function viewName(name: Name): CoreNameView {
-  const successor = [...name.unsettled][0]
-  return {
+  const view: CoreNameView = {
     name: name.config.name,
     mode: name.config.mode,
     state: stateOf(name),
     generation: name.current.label,
     holders: countHolders(name),
     waiting: countWaiting(name),
-    ...(successor && { handingOverTo: successor.holder.pid, waitingFor: formerPids(name, successor) }),
   }
+  const [successor] = name.unsettled
+  if (successor !== undefined) {
+    view.handingOverTo = successor.holder.pid
+    view.waitingFor = formerPids(name, successor)
+  }
+  return view
 }
 
 /** The first that applies. A standby that waits for an exclusive name is that name's normal life, not saturation. */
@@ -65,12 +86,10 @@ function formerPids(name: Name, successor: Lease): number[] {
   return former.map(({ holder }) => holder.pid)
 }
 
-function viewLease(lease: Lease): CoreLeaseView {
-  const { id, holder, generation, state, since, draining, asked, status } = lease
-  return {
+function viewLease({ id, holder, generation, state, since, draining, asked, status }: Lease): CoreLeaseView {
+  const view: CoreLeaseView = {
     lease: id,
     name: asked.name,
-    process: holder.process,
     pid: holder.pid,
     uid: holder.uid,
     gid: holder.gid,
@@ -78,8 +97,9 @@ function viewLease(lease: Lease): CoreLeaseView {
     generation: generation!.label,
     state: state as LeaseView['state'],
     since,
-    ...(draining && { deadline: draining.deadline }),
-    ...(asked.label !== undefined && { label: asked.label }),
-    ...(status !== undefined && { status }),
   }
+  if (draining) view.deadline = draining.deadline
+  if (asked.label !== undefined) view.label = asked.label
+  if (status !== undefined) view.status = status
+  return view
 }

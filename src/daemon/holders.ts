@@ -1,16 +1,18 @@
 // What `holders` shows: the core's leases beside what the kernel says of their processes at the moment of asking, and who else
 // has the sockets open.
 
-import { type CoreLeaseView, holdersView } from '../core/views.ts'
+import type { ProcessKey } from '../core/types.ts'
+import { holderPids, holdersView } from '../core/views.ts'
 import type { HoldersAnswer, LeaseView, Requests, UndeclaredView } from '../protocol/messages.ts'
 import { containerOfCgroup, type ScannedProcess, surveyProcesses, unitOfCgroup } from '../sys/index.ts'
 import type { HolderViews, Host } from './host.ts'
-import { ancestorsOf, ownProcesses } from './own-processes.ts'
+import { ancestorsOf, type OwnProcesses, ownProcesses } from './own-processes.ts'
 import { SharedLooks } from './shared-looks.ts'
-import { inSlices, mapInSlices } from './slices.ts'
+import { inSlices } from './slices.ts'
 
 interface Seen {
   found: ReadonlyMap<number, ScannedProcess>
+  own: OwnProcesses
   /** The name of each socket that was looked for, by its inode. */
   sockets: ReadonlyMap<number, string>
   /** How many could not be looked into. */
@@ -50,62 +52,66 @@ async function look(
   names: readonly (string | undefined)[],
   undeclared: boolean,
 ): Promise<Seen> {
-  const each = names.includes(undefined) ? [undefined] : names
-  const byInode = new Map(undeclared ? each.flatMap((name) => [...sockets.byInode(name)]) : [])
-  const pids = each.flatMap((name) => holdersView(registry, name).map(({ pid }) => pid))
-  const found = new Map<number, ScannedProcess>()
+  const all = names.includes(undefined)
+  const some = names.filter((name) => name !== undefined)
+  const byInode = new Map<number, string>()
+  await inSlices(undeclared ? (all ? [...registry.names.keys()] : some) : [], (name) => {
+    for (const inode of sockets.inodes(name)) byInode.set(inode, name)
+  })
+  const pids = all ? holderPids(registry) : some.flatMap((name) => [...holderPids(registry, name)])
   const survey = await surveyProcesses(byInode.keys(), pids)
+  const found = new Map<number, ScannedProcess>()
   await inSlices(survey.found, (process) => found.set(process.pid, process))
-  const { pids: own } = ownProcesses()
-  const unseen = survey.unseen.filter((pid) => pid !== INIT && !own.has(pid)).length
-  return { found, sockets: byInode, unseen }
+  const own = ownProcesses()
+  const unseen = survey.unseen.filter((pid) => pid !== INIT && !own.pids.has(pid)).length
+  return { found, own, sockets: byInode, unseen }
 }
 
-async function show(broker: Host, name: string | undefined, { found, sockets, unseen }: Seen): Promise<HoldersAnswer> {
-  // Asked again: a lease that came during the look at /proc must not turn up as an undeclared copy.
-  const leases = holdersView(broker.registry, name)
-  const declared = await mapInSlices(leases, (lease) => leaseView(broker, lease, found))
-  if (sockets.size === 0) return { holders: declared }
-  const ofName = (inode: number) => {
-    const owner = sockets.get(inode)
-    return owner === undefined || (name !== undefined && owner !== name) ? [] : [owner]
-  }
-  const holders = [...declared, ...(await undeclaredViews(broker, found, ofName, leases))]
-  return { holders, ...(unseen > 0 && { unseen }) }
+/** Leases are asked for again: one that came during the look at /proc must not turn up as an undeclared copy. */
+async function show(broker: Host, name: string | undefined, seen: Seen): Promise<HoldersAnswer> {
+  const { processes, users, registry } = broker
+  const declared: LeaseView[] = []
+  const leases: Leases = new Map()
+  const known = new Map<ProcessKey, Facts>()
+  await inSlices(holdersView(registry, name), ({ view, process }) => {
+    const facts = known.get(process) ?? factsOf(processes.livesStill(process) ? seen.found.get(view.pid) : undefined)
+    known.set(process, facts)
+    declared.push(Object.assign(view, { user: users.of(view.uid) }, facts))
+    leases.set(leaseKey(view.pid, view.name), view.lease)
+  })
+  if (seen.sockets.size === 0) return { holders: declared }
+  const copies = await undeclaredViews(broker, name, seen, leases)
+  return { holders: [...declared, ...copies], ...(seen.unseen > 0 && { unseen: seen.unseen }) }
 }
 
-function leaseView(
-  { processes, users }: Host,
-  { process, ...lease }: CoreLeaseView,
-  found: ReadonlyMap<number, ScannedProcess>,
-): LeaseView {
-  const seen = processes.livesStill(process) ? found.get(lease.pid) : undefined
-  return { ...lease, user: users.of(lease.uid), command: seen?.command ?? '', ...placeOf(seen) }
+type Facts = Pick<LeaseView, 'command' | 'unit' | 'container'>
+
+function factsOf({ command = '', cgroup }: Partial<ScannedProcess> = {}): Facts {
+  const facts: Facts = { command }
+  const unit = cgroup && unitOfCgroup(cgroup)
+  const container = cgroup && containerOfCgroup(cgroup)
+  if (unit) facts.unit = unit
+  if (container) facts.container = container
+  return facts
 }
 
-function placeOf(seen: ScannedProcess | undefined): { unit?: string; container?: string } {
-  const { cgroup } = seen ?? {}
-  if (cgroup === undefined) return {}
-  const unit = unitOfCgroup(cgroup)
-  const container = containerOfCgroup(cgroup)
-  return { ...(unit !== undefined && { unit }), ...(container !== undefined && { container }) }
-}
+/** The id of the lease that a process has of a name. */
+type Leases = Map<string, number>
+
+const leaseKey = (pid: number, name: string): string => `${pid} ${name}`
 
 async function undeclaredViews(
   { users }: Host,
-  found: ReadonlyMap<number, ScannedProcess>,
-  namesOf: (inode: number) => readonly string[],
-  leases: readonly CoreLeaseView[],
+  only: string | undefined,
+  { found, own, sockets }: Seen,
+  leases: Leases,
 ): Promise<UndeclaredView[]> {
-  const own = ownProcesses()
-  const leaseOf = new Map(leases.map(({ lease, name, pid }) => [`${pid} ${name}`, lease]))
-  const parents = new Map([...found.values()].map(({ pid, parent }) => [pid, parent]))
   const views: UndeclaredView[] = []
   await inSlices(found.values(), (seen) => {
-    const { pid, parent, uid, gid, command, inodes } = seen
+    const { pid, parent, uid, gid, inodes } = seen
     if (own.pids.has(pid) || parent === own.keeper) return
-    for (const name of new Set(inodes.flatMap(namesOf))) {
-      if (leaseOf.has(`${pid} ${name}`)) continue
+    for (const name of new Set(inodes.map((inode) => sockets.get(inode)))) {
+      if (name === undefined || (only !== undefined && name !== only) || leases.has(leaseKey(pid, name))) continue
       const from = inheritedFrom(pid, name)
       views.push({
         lease: null,
@@ -114,8 +120,7 @@ async function undeclaredViews(
         uid,
         gid,
         user: users.of(uid),
-        command,
-        ...placeOf(seen),
+        ...factsOf(seen),
         generation: null,
         state: 'undeclared',
         since: null,
@@ -126,8 +131,8 @@ async function undeclaredViews(
   return views.sort((a, b) => a.pid - b.pid || (a.name < b.name ? -1 : 1))
 
   function inheritedFrom(pid: number, name: string): number | undefined {
-    for (const ancestor of ancestorsOf(pid, parents)) {
-      const lease = leaseOf.get(`${ancestor} ${name}`)
+    for (const ancestor of ancestorsOf(pid, (child) => found.get(child)?.parent)) {
+      const lease = leases.get(leaseKey(ancestor, name))
       if (lease !== undefined) return lease
     }
     return undefined

@@ -25,11 +25,11 @@ export function ownProcesses(): OwnProcesses {
   return { pids, keeper }
 }
 
-/** Its parent first. `known`: parents that need not be asked for again. */
-export function* ancestorsOf(pid: number, known?: ReadonlyMap<number, number>): Generator<number> {
+/** Its parent first. `known`: answers parents that need not be asked for again. */
+export function* ancestorsOf(pid: number, known?: (pid: number) => number | undefined): Generator<number> {
   let at: number | undefined = pid
   for (let steps = 0; steps < ANCESTORS_MOST; steps++) {
-    at = known?.get(at) ?? parentOf(at)
+    at = known?.(at) ?? parentOf(at)
     if (at === undefined || at < 1) return
     yield at
   }

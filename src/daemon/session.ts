@@ -3,10 +3,11 @@
 
 import type { ConnectionId, HolderInfo, ProcessKey } from '../core/types.ts'
 import { decodeRequest } from '../protocol/decode.ts'
-import { encode, encodeInSteps, encodeParts } from '../protocol/encode.ts'
+import { encode, encodeParts } from '../protocol/encode.ts'
 import { encodeLists } from '../protocol/encode-lists.ts'
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts'
 import { IN_FLIGHT_MAX, REQUEST_MAX } from '../protocol/limits.ts'
+import { LongAnswer } from '../protocol/long-answer.ts'
 import { Channel, type Credentials, type MessageInfo, type OwnedFd, type Peer } from '../sys/index.ts'
 import { type Lent, Outbox } from './outbox.ts'
 import { inSlices } from './slices.ts'
@@ -123,11 +124,14 @@ export class Session {
     }
   }
 
-  /** A long answer without descriptors, while others are served between its slices. */
-  async answerInSlices(id: number, body: Record<string, unknown>, key: string): Promise<void> {
-    await inSlices(this.whileOpen(encodeInSteps({ id, ok: true, ...body }, key)), (bytes) => {
-      if (bytes !== undefined) this.outbox.send(bytes)
-    })
+  /**
+   * A long answer without descriptors, of which `key` is the array: others are served between slices of it. Each item is asked for
+   * when its turn comes.
+   */
+  async answerInSlices(id: number, body: Record<string, unknown>, key: string, items: Iterable<object>): Promise<void> {
+    const answer = new LongAnswer({ id, ok: true, ...body }, key)
+    await inSlices(this.whileOpen(items), (item) => answer.add(item))
+    await inSlices(this.whileOpen(answer.end()), (bytes) => this.outbox.send(bytes))
     this.settle(id)
   }
 

@@ -15,12 +15,6 @@ export async function inSlices<Item>(items: Iterable<Item>, visit: (item: Item) 
   }
 }
 
-export async function mapInSlices<Item, Result>(items: Iterable<Item>, map: (item: Item) => Result): Promise<Result[]> {
-  const results: Result[] = []
-  await inSlices(items, (item) => results.push(map(item)))
-  return results
-}
-
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve)

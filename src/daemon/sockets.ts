@@ -126,20 +126,13 @@ export class Sockets {
     return this.lent(name).fds.flatMap((fd) => inodeOf(fd) ?? [])
   }
 
-  /** The name of every socket, by its inode; of one name only. */
-  byInode(only?: string): Map<number, string> {
-    const names = only === undefined ? [...this.names.keys()] : [only]
-    return new Map(names.flatMap((name) => this.inodes(name).map((inode) => [inode, name] as const)))
-  }
-
   /** Read from the kernel when asked. */
   figures(name: string): SocketFigures[] {
-    return (this.names.get(name)?.sockets ?? []).map((socket) => ({
-      type: socket.address.type,
-      address: formatAddress(socket.address),
-      ...socketFigures(socket.fd.fd, socket.address.type),
-      cookie: socket.cookie,
-    }))
+    const owned = this.names.get(name)
+    return (owned?.sockets ?? []).map(({ fd, address: { type }, cookie }, index) => {
+      const { queue, limit, drops } = socketFigures(fd.fd, type)
+      return { type, address: owned!.descriptions[index]!.address, queue, limit, drops, cookie }
+    })
   }
 
   /** Nobody holds the name: the next holder finds the status flags as configured, blocking unless said otherwise. */

@@ -58,7 +58,8 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   sockets: { right: 'any', handle: sockets },
   list: {
     right: 'viewer',
-    handle: (broker, session, id) => broker.later(session, id, list(broker, session, id)),
+    handle: (broker, session, id) =>
+      broker.later(session, id, session.answerInSlices(id, {}, 'sockets', nameViews(broker))),
   },
   holders: { right: 'viewer', handle: holders },
   stats: {
@@ -75,7 +76,7 @@ export const HANDLERS: { readonly [O in Op]?: Verb<O> } = {
   history: {
     right: 'viewer',
     handle: (broker, session, id, asked) =>
-      broker.later(session, id, session.answerInSlices(id, { events: broker.history.select(asked) }, 'events')),
+      broker.later(session, id, session.answerInSlices(id, {}, 'events', broker.history.select(asked))),
   },
   upgrade: { right: 'admin', handle: upgrade },
   drain: { right: 'admin', handle: drain },
@@ -170,10 +171,6 @@ function sockets(broker: Host, session: Session, id: number, request: Requests['
   broker.sendSockets(session, id, {}, lease.name.config.name)
 }
 
-async function list(broker: Host, session: Session, id: number): Promise<void> {
-  await session.answerInSlices(id, { sockets: await nameViews(broker) }, 'sockets')
-}
-
 function holders(broker: Host, session: Session, id: number, asked: Requests['holders']): void {
   const { name } = asked
   const { names } = broker.registry
@@ -186,7 +183,9 @@ function holders(broker: Host, session: Session, id: number, asked: Requests['ho
 
 async function answerHolders(broker: Host, session: Session, id: number, asked: Requests['holders']): Promise<void> {
   const answer = await broker.holders.views(asked, () => !session.closed)
-  if (answer !== undefined) await session.answerInSlices(id, { ...answer }, 'holders')
+  if (answer === undefined) return
+  const { holders, ...beside } = answer
+  await session.answerInSlices(id, beside, 'holders', holders)
 }
 
 function drain(broker: Host, session: Session, id: number, { name, lease, timeout }: Requests['drain']): void {

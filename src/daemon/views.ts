@@ -1,29 +1,30 @@
 // What `list` and `stats` show: the core's figures beside what the kernel says at the moment of asking.
 
-import { type CoreNameView, listView } from '../core/views.ts'
+import { listView } from '../core/views.ts'
 import type { NameView } from '../protocol/messages.ts'
 import type { Host } from './host.ts'
-import { mapInSlices } from './slices.ts'
 
-export function nameViews(broker: Host): Promise<NameView[]> {
-  return mapInSlices(listView(broker.registry), (view) => ({
-    ...view,
-    ...repairState(broker, view),
-    sockets: broker.sockets.figures(view.name),
-  }))
+/** Each is looked at when its turn comes: a thousand looks take longer than others should wait. */
+export function* nameViews({ registry, sockets, guard }: Host): Generator<NameView> {
+  for (const core of listView(registry)) {
+    const { name } = core
+    const view: NameView = Object.assign(core, { sockets: sockets.figures(name) })
+    if (guard.isLost(name)) Object.assign(view, { state: 'lost' }, guard.lost.who(name))
+    else showRepair(view, guard.reports.repairedAt(name))
+    yield view
+  }
 }
 
 /** `lost` goes before all others; `repaired` goes before `idle` and `ok`, and after what else a name can be. */
-function repairState({ guard }: Host, { name, state }: CoreNameView): Partial<NameView> {
-  if (guard.isLost(name)) return { state: 'lost', ...guard.lost.who(name) }
-  const repairedAt = guard.reports.repairedAt(name)
-  if (repairedAt === undefined) return {}
-  return { repairedAt, ...((state === 'ok' || state === 'idle') && { state: 'repaired' }) }
+function showRepair(view: NameView, repairedAt: number | undefined): void {
+  if (repairedAt === undefined) return
+  view.repairedAt = repairedAt
+  if (view.state === 'ok' || view.state === 'idle') view.state = 'repaired'
 }
 
 /** Counters since the start; `uptime` in milliseconds. */
 export function statistics(broker: Host): Record<string, unknown> {
-  const names = listView(broker.registry)
+  const names = [...listView(broker.registry)]
   const total = (state: 'granted' | 'ready' | 'draining') => names.reduce((sum, view) => sum + view.holders[state], 0)
   return {
     pid: process.pid,

@@ -44,23 +44,6 @@ export function encodeParts(message: Record<string, unknown>, key: string, withF
   return slices.map((slice, index) => encodePart(message, key, slice, index + 1, slices.length))
 }
 
-/**
- * The same for a long array that brings no descriptors, in steps that each take microseconds: a step without a packet yields
- * undefined.
- */
-export function* encodeInSteps(message: Record<string, unknown>, key: string): Generator<Uint8Array | undefined> {
-  const sizes: number[] = []
-  for (const item of message[key] as unknown[]) {
-    sizes.push(encode(item as object).length)
-    yield undefined
-  }
-  const slices = slice(sizes, roomBeside(message, key), false)
-  if (slices.length === 1) return yield encode(message)
-  for (const [index, slice] of slices.entries()) {
-    yield encodePart(message, key, slice, index + 1, slices.length).bytes
-  }
-}
-
 type Slice = Pick<Part, 'from' | 'to'>
 
 function roomBeside(message: Record<string, unknown>, key: string): number {

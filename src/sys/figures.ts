@@ -1,7 +1,6 @@
 import type { SocketType } from '../protocol/address.ts'
 import { addon, constants as c } from './addon.ts'
-import { getBytes } from './sockopt.ts'
-import { SystemError } from './system-error.ts'
+import { check, SystemError } from './system-error.ts'
 
 export interface SocketFigures {
   /** Connections that wait to be accepted, or for datagrams what waits to be read; null where the kernel does not tell. */
@@ -11,21 +10,38 @@ export interface SocketFigures {
   drops: number
 }
 
-const TCP_INFO_ROOM = 256
-const MEMINFO_ROOM = 64
-
 type Queue = Pick<SocketFigures, 'queue' | 'limit'>
 const unknown: Queue = { queue: null, limit: null }
 
-function words(fd: number, level: number, name: number, room: number): Uint32Array {
-  const bytes = getBytes(fd, level, name, room)
-  return new Uint32Array(bytes.buffer, 0, bytes.length >> 2)
+/** What the kernel told last, filled again and again: a view of a thousand names leaves no rubbish behind. */
+class Words {
+  private readonly bytes: Uint8Array
+  private readonly words: Uint32Array
+  private count = 0
+
+  constructor(room: number) {
+    this.bytes = new Uint8Array(room)
+    this.words = new Uint32Array(this.bytes.buffer)
+  }
+
+  read(fd: number, level: number, name: number): this {
+    this.count = check(addon.getsockopt(fd, level, name, this.bytes), 'getsockopt') >> 2
+    return this
+  }
+
+  /** Undefined where an older kernel ends before it. */
+  at(index: number): number | undefined {
+    return index < this.count ? this.words[index] : undefined
+  }
 }
+
+const tcpInfo = new Words(256)
+const memory = new Words(64)
 
 /** On a listener these two fields are the accept queue and its limit (net/ipv4/tcp.c, tcp_get_info). */
 function tcpQueue(fd: number): Queue {
-  const info = words(fd, c.IPPROTO_TCP, c.TCP_INFO, TCP_INFO_ROOM)
-  return { queue: info[c.TCP_INFO_UNACKED / 4] ?? null, limit: info[c.TCP_INFO_SACKED / 4] ?? null }
+  tcpInfo.read(fd, c.IPPROTO_TCP, c.TCP_INFO)
+  return { queue: tcpInfo.at(c.TCP_INFO_UNACKED / 4) ?? null, limit: tcpInfo.at(c.TCP_INFO_SACKED / 4) ?? null }
 }
 
 export interface UnixState {
@@ -58,12 +74,12 @@ function unixQueue(fd: number, listens: boolean): Queue {
   return state ? { queue: state.rqueue, limit: listens ? state.wqueue : null } : unknown
 }
 
-function queueOf(fd: number, type: SocketType, memory: Uint32Array): Queue {
+function queueOf(fd: number, type: SocketType): Queue {
   switch (type) {
     case 'tcp':
       return tcpQueue(fd)
     case 'udp':
-      return { queue: memory[c.SK_MEMINFO_RMEM_ALLOC] ?? null, limit: memory[c.SK_MEMINFO_RCVBUF] ?? null }
+      return { queue: memory.at(c.SK_MEMINFO_RMEM_ALLOC) ?? null, limit: memory.at(c.SK_MEMINFO_RCVBUF) ?? null }
     case 'unix':
     case 'unix-seqpacket':
       return unixQueue(fd, true)
@@ -76,6 +92,7 @@ function queueOf(fd: number, type: SocketType, memory: Uint32Array): Queue {
 
 /** Datagram queues are in bytes of memory (UDP) or as ss shows them; listeners' in connections. */
 export function socketFigures(fd: number, type: SocketType): SocketFigures {
-  const memory = words(fd, c.SOL_SOCKET, c.SO_MEMINFO, MEMINFO_ROOM)
-  return { ...queueOf(fd, type, memory), drops: memory[c.SK_MEMINFO_DROPS] ?? 0 }
+  memory.read(fd, c.SOL_SOCKET, c.SO_MEMINFO)
+  const { queue, limit } = queueOf(fd, type)
+  return { queue, limit, drops: memory.at(c.SK_MEMINFO_DROPS) ?? 0 }
 }

@@ -86,14 +86,15 @@ export function pidfdWith(identity: string, pid: number, kept: OwnedFd | undefin
   return processWith(identity, pid)
 }
 
-/** A zombie is not alive: its pidfd is readable. */
+/** A zombie is not alive: its pidfd is readable. Where the kernel cannot say, for want of memory, it is not taken for dead. */
 export function isAlive(pidfd: OwnedFd): boolean {
-  return addon.poll(pidfd.fd, constants.POLLIN) === 0
+  return addon.poll(pidfd.fd, constants.POLLIN) <= 0
 }
 
 /** Whether something can be written now without waiting. */
 export function isWritable(fd: number): boolean {
-  return (addon.poll(fd, constants.POLLOUT) & constants.POLLOUT) !== 0
+  const events = addon.poll(fd, constants.POLLOUT)
+  return events > 0 && (events & constants.POLLOUT) !== 0
 }
 
 export function peerOf(fd: number, { identify = 'kernel' }: PeerOptions = {}): Peer {

@@ -31,10 +31,11 @@ const SITES: [call: string, error: string][] = [
   ...['ENOBUFS', 'ENOMEM', 'ETOOMANYREFS', 'EAGAIN', 'EINTR'].map((error): [string, string] => ['sendmsg', error]),
   ...['EAGAIN', 'EINTR'].map((error): [string, string] => ['recvmsg', error]),
   ...['EINTR'].map((error): [string, string] => ['epoll_wait,epoll_pwait', error]),
+  ...['EINTR', 'ENOMEM'].map((error): [string, string] => ['poll', error]),
 ]
 
 /** For each request or connection. */
-const ALWAYS_CALLED: ReadonlySet<string> = new Set(['accept4', 'sendmsg', 'recvmsg'])
+const ALWAYS_CALLED: ReadonlySet<string> = new Set(['accept4', 'sendmsg', 'recvmsg', 'poll'])
 
 /** Makes every second of these calls fail while `act` runs; answers also how many did. */
 async function injecting<T>(
@@ -94,6 +95,7 @@ it.runIf(canInject)(
           if (late === undefined) continue
           const given = await late.ask('acquire', { name: 'web' })
           if (given['ok'] === true) count++
+          expect(given['code'], 'a living peer is not taken for a dead one').not.toBe('DENIED')
           late.close()
         }
         return count

@@ -24,11 +24,18 @@ function opened(before: Map<number, string>): string[] {
   return [...openFds()].filter(([fd, what]) => before.get(fd) !== what).map(([fd, what]) => `${fd} ${what}`)
 }
 
-/** Descriptors opened since `before` that are still there after a second: some are closed off the thread, or next turn. */
-export async function leakedSince(before: Map<number, string>): Promise<string[]> {
-  for (let i = 0; i < 50 && opened(before).length > 0; i++) await sleep(20)
-  return opened(before)
+/** What is still there after a second of those that `look` sees: some are closed off the thread, or next turn. */
+async function lasting(look: () => string[]): Promise<string[]> {
+  let seen = look()
+  for (let i = 0; i < 50 && seen.length > 0; i++) {
+    await sleep(20)
+    seen = look()
+  }
+  return seen
 }
+
+/** Descriptors opened since `before`. */
+export const leakedSince = (before: Map<number, string>): Promise<string[]> => lasting(() => opened(before))
 
 /** Children of this process, as text: pid and program. Those that have ended and are about to be reaped do not count. */
 function children(): string[] {
@@ -47,11 +54,8 @@ function readText(path: string): string {
   }
 }
 
-async function childrenSince(before: readonly string[]): Promise<string[]> {
-  const started = () => children().filter((child) => !before.includes(child))
-  for (let i = 0; i < 50 && started().length > 0; i++) await sleep(20)
-  return started()
-}
+const childrenSince = (before: readonly string[]): Promise<string[]> =>
+  lasting(() => children().filter((child) => !before.includes(child)))
 
 /** The status flags (O_NONBLOCK, O_APPEND …) of what is open, by number: they belong to the open file, which others share. */
 function statusFlags(): Map<number, string> {

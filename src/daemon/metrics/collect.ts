@@ -1,6 +1,7 @@
 // The whole text, made when somebody asks for it and in slices, so that nobody's acquire waits for a scrape.
 
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import type { NameView } from '../../protocol/messages.ts'
 import type { Host } from '../host.ts'
 import { inSlices } from '../slices.ts'
 import { nameViews } from '../views.ts'
@@ -34,7 +35,8 @@ export class Collector {
       text += formatHead(name, type, help)
       for (const sample of samples(whole)) text += formatSample(name, sample)
     }
-    const views = await nameViews(this.broker)
+    const views: NameView[] = []
+    await inSlices(nameViews(this.broker), (view) => views.push(view))
     for (const [name, { type, help, samples }] of Object.entries(NAME_METRICS)) {
       text += formatHead(name, type, help)
       await inSlices(views, (view) => {
