@@ -23,22 +23,22 @@ export function* listView({ names }: Registry): Generator<CoreNameView> {
   }
 }
 
-/** By lease id. Each lease as it is when its turn comes; those that end or come meanwhile are not among them. */
+/** By lease id. Each lease as it is when its turn comes, also one that came meanwhile; those that ended meanwhile are not among them. */
 export function* holdersView(registry: Registry, only?: string): Generator<HolderView> {
-  const leases = [...leasesNow(registry, only)].sort((a, b) => a.id - b.id)
-  for (const lease of leases) {
-    if (lease.generation!.leases.has(lease)) yield { view: viewLease(lease), process: lease.holder.process }
+  for (let last = 0, next = leasesAfter(last); next.length > 0; next = leasesAfter(last)) {
+    for (const lease of next) {
+      last = lease.id
+      if (lease.generation!.leases.has(lease)) yield { view: viewLease(lease), process: lease.holder.process }
+    }
+  }
+
+  function leasesAfter(id: number): Lease[] {
+    return [...leasesNow(registry, only)].filter((lease) => lease.id > id).sort((a, b) => a.id - b.id)
   }
 }
 
-/** Of the holders that there are now. */
-export function holderPids(registry: Registry, only?: string): Set<number> {
-  const pids = new Set<number>()
-  for (const { holder } of leasesNow(registry, only)) pids.add(holder.pid)
-  return pids
-}
-
-function* leasesNow({ names }: Registry, only: string | undefined): Generator<Lease> {
+/** All that are granted and not ended, of one name or of all. */
+export function* leasesNow({ names }: Registry, only?: string): Generator<Lease> {
   for (const name of only === undefined ? names.values() : [names.get(only)]) if (name) yield* leasesOf(name)
 }
 

@@ -2,7 +2,7 @@
 // has the sockets open.
 
 import type { ProcessKey } from '../core/types.ts'
-import { holderPids, holdersView } from '../core/views.ts'
+import { holdersView, leasesNow } from '../core/views.ts'
 import type { HoldersAnswer, LeaseView, Requests, UndeclaredView } from '../protocol/messages.ts'
 import { containerOfCgroup, type ScannedProcess, surveyProcesses, unitOfCgroup } from '../sys/index.ts'
 import type { HolderViews, Host } from './host.ts'
@@ -13,6 +13,8 @@ import { inSlices } from './slices.ts'
 interface Seen {
   found: ReadonlyMap<number, ScannedProcess>
   own: OwnProcesses
+  /** Of all who had one since the look began: who has a socket open by right is no copy, though his lease ends or another begins meanwhile. */
+  leases: Leases
   /** The name of each socket that was looked for, by its inode. */
   sockets: ReadonlyMap<number, string>
   /** How many could not be looked into. */
@@ -52,35 +54,37 @@ async function look(
   names: readonly (string | undefined)[],
   undeclared: boolean,
 ): Promise<Seen> {
-  const all = names.includes(undefined)
-  const some = names.filter((name) => name !== undefined)
+  const each = names.includes(undefined) ? [...registry.names.keys()] : names.filter((name) => name !== undefined)
   const byInode = new Map<number, string>()
-  await inSlices(undeclared ? (all ? [...registry.names.keys()] : some) : [], (name) => {
-    for (const inode of sockets.inodes(name)) byInode.set(inode, name)
+  const pids = new Set<number>()
+  const leases: Leases = new Map()
+  await inSlices(each, (name) => {
+    if (undeclared) for (const inode of sockets.inodes(name)) byInode.set(inode, name)
+    for (const { id, holder } of leasesNow(registry, name)) {
+      pids.add(holder.pid)
+      leases.set(leaseKey(holder.pid, name), id)
+    }
   })
-  const pids = all ? holderPids(registry) : some.flatMap((name) => [...holderPids(registry, name)])
   const survey = await surveyProcesses(byInode.keys(), pids)
   const found = new Map<number, ScannedProcess>()
   await inSlices(survey.found, (process) => found.set(process.pid, process))
   const own = ownProcesses()
   const unseen = survey.unseen.filter((pid) => pid !== INIT && !own.pids.has(pid)).length
-  return { found, own, sockets: byInode, unseen }
+  return { found, own, leases, sockets: byInode, unseen }
 }
 
-/** Leases are asked for again: one that came during the look at /proc must not turn up as an undeclared copy. */
 async function show(broker: Host, name: string | undefined, seen: Seen): Promise<HoldersAnswer> {
   const { processes, users, registry } = broker
   const declared: LeaseView[] = []
-  const leases: Leases = new Map()
   const known = new Map<ProcessKey, Facts>()
   await inSlices(holdersView(registry, name), ({ view, process }) => {
     const facts = known.get(process) ?? factsOf(processes.livesStill(process) ? seen.found.get(view.pid) : undefined)
     known.set(process, facts)
     declared.push(Object.assign(view, { user: users.of(view.uid) }, facts))
-    leases.set(leaseKey(view.pid, view.name), view.lease)
+    seen.leases.set(leaseKey(view.pid, view.name), view.lease)
   })
   if (seen.sockets.size === 0) return { holders: declared }
-  const copies = await undeclaredViews(broker, name, seen, leases)
+  const copies = await undeclaredViews(broker, name, seen)
   return { holders: [...declared, ...copies], ...(seen.unseen > 0 && { unseen: seen.unseen }) }
 }
 
@@ -103,8 +107,7 @@ const leaseKey = (pid: number, name: string): string => `${pid} ${name}`
 async function undeclaredViews(
   { users }: Host,
   only: string | undefined,
-  { found, own, sockets }: Seen,
-  leases: Leases,
+  { found, own, leases, sockets }: Seen,
 ): Promise<UndeclaredView[]> {
   const views: UndeclaredView[] = []
   await inSlices(found.values(), (seen) => {

@@ -7,13 +7,16 @@ const waiting: (() => void)[] = []
 /** On performance.now()'s clock: until when work may go on in this turn. */
 let end = 0
 
-/** Visits all, and lets the event loop go round after each millisecond. */
+/** Visits all, and lets the event loop go round after each millisecond. Each item is asked for when its turn has come. */
 export async function inSlices<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
+  if (isOver()) await nextTurn()
   for (const item of items) {
-    if (performance.now() >= end) await nextTurn()
     visit(item)
+    if (isOver()) await nextTurn()
   }
 }
+
+const isOver = () => performance.now() >= end
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -8,10 +8,12 @@ const ARRAY_HEADER_MAX = 3
 /** As long as an integer can be here. */
 const PARTS_MAX = 0xffff_ffff
 const FIXARRAY_MAX = 15
+/** Most answers are short, and V8 collects garbage for every few megabytes that lie outside of its heap. */
+const ROOM_AT_FIRST = 2048
 
 /** From `reserved` to `end`: the items' bytes. Before them there is room for the rest. */
 interface Packet {
-  readonly bytes: Buffer
+  bytes: Buffer
   end: number
   count: number
 }
@@ -32,26 +34,26 @@ export class LongAnswer {
   add(item: object): void {
     const bytes = encode(item)
     const last = this.packets.at(-1)
-    const packet = last && last.end + bytes.length <= last.bytes.length ? last : this.begin(bytes.length)
+    const packet = last !== undefined && last.end + bytes.length <= REPLY_MAX ? last : this.begin()
+    makeRoom(packet, bytes.length)
     packet.bytes.set(bytes, packet.end)
     packet.end += bytes.length
     packet.count++
   }
 
-  private begin(least: number): Packet {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(REPLY_MAX, this.reserved + least))
-    const packet = { bytes, end: this.reserved, count: 0 }
+  private begin(): Packet {
+    const packet = { bytes: Buffer.allocUnsafe(this.reserved + ROOM_AT_FIRST), end: this.reserved, count: 0 }
     this.packets.push(packet)
     return packet
   }
 
   /** Once, when all items were added. */
   *end(): Generator<Uint8Array> {
-    if (this.packets.length === 0) this.begin(0)
+    if (this.packets.length === 0) this.begin()
     const parts = this.packets.length
     for (const [index, packet] of this.packets.entries()) {
       const bytes = this.complete(packet, parts === 1 ? {} : { part: index + 1, parts })
-      // The last is not full: what waits for a peer that does not read takes no more memory than it is counted for.
+      // The last may be far from full: what waits for a peer that does not read takes no more memory than it is counted for.
       yield index + 1 < parts ? bytes : Buffer.from(bytes)
     }
   }
@@ -74,4 +76,13 @@ export class LongAnswer {
 /** A packet has fewer bytes than the 65,535 items that array 16 can count. */
 function arrayHeader(count: number): Uint8Array {
   return count <= FIXARRAY_MAX ? Uint8Array.of(0x90 | count) : Uint8Array.of(0xdc, count >> 8, count & 0xff)
+}
+
+/** One item that is longer than a packet may be gets the room all the same. */
+function makeRoom(packet: Packet, length: number): void {
+  const needed = packet.end + length
+  if (needed <= packet.bytes.length) return
+  const bytes = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * packet.bytes.length, REPLY_MAX)))
+  packet.bytes.copy(bytes, 0, 0, packet.end)
+  packet.bytes = bytes
 }

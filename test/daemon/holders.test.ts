@@ -39,6 +39,38 @@ function endAlso(pid: number): void {
 }
 
 describe('holders', () => {
+  it('takes nobody for undeclared who takes the next lease before he gives the last one back', async () => {
+    const daemon = await startDaemon({ sockets: `${table('web')}max_holders = 2000\n${table('api')}` })
+    const [crowd, churner, viewer] = [
+      await Asker.connect(daemon.control),
+      await Asker.connect(daemon.control),
+      await Asker.connect(daemon.control),
+    ]
+    // So many that a view of them takes several turns of the broker's loop.
+    for (let count = 0; count < 1500; count++) await crowd.lease('web')
+    const { message, fds } = await churner.received('acquire', { name: 'api' })
+    let lease = message['lease']
+    let over = false
+    const churning = (async () => {
+      while (!over) {
+        const next = await churner.lease('api')
+        await churner.ask('release', { lease })
+        lease = next
+      }
+    })()
+    const answers: View[][] = []
+    for (let round = 0; round < 20; round++) {
+      const parts = await viewer.parts('holders')
+      answers.push(parts.flatMap((part) => part.message['holders'] as View[]).filter(({ name }) => name === 'api'))
+    }
+    over = true
+    await churning
+    closeAll(fds)
+    for (const asker of [crowd, churner, viewer]) asker.close()
+    const states = answers.map((views) => new Set(views.map(({ state }) => state)))
+    expect(states).toEqual(answers.map(() => new Set(['granted'])))
+  })
+
   it('shows a child that inherited the socket as undeclared, with the lease that it has it from, as long as it runs', async () => {
     const daemon = await startDaemon({ sockets: SOCKETS })
     const program = start(daemon, ['exec', 'web', '--', 'sh', '-c', 'sleep 60 & echo $!; wait'])

@@ -60,7 +60,9 @@ describe.runIf(IS_ROOT)('a broker for which something is short (needs root, to b
     await stopCleanly(daemon)
   })
 
-  it('keeps a socket that it could not set back for want of memory, and sets it back later', async () => {
+  it('keeps a socket that it could not set back for want of memory, and sets it back later', {
+    timeout: 120_000,
+  }, async () => {
     const directory = temporaryDirectory()
     const faults = prepareFaults(directory)
     const daemon = await startDaemon({

@@ -30,12 +30,12 @@ const SITES: [call: string, error: string][] = [
   ]),
   ...['ENOBUFS', 'ENOMEM', 'ETOOMANYREFS', 'EAGAIN', 'EINTR'].map((error): [string, string] => ['sendmsg', error]),
   ...['EAGAIN', 'EINTR'].map((error): [string, string] => ['recvmsg', error]),
-  ...['EINTR'].map((error): [string, string] => ['epoll_wait,epoll_pwait', error]),
-  ...['EINTR', 'ENOMEM'].map((error): [string, string] => ['poll', error]),
+  ...['EINTR'].map((error): [string, string] => ['?epoll_wait,epoll_pwait', error]),
+  ...['EINTR', 'ENOMEM'].map((error): [string, string] => ['?poll,?ppoll', error]),
 ]
 
 /** For each request or connection. */
-const ALWAYS_CALLED: ReadonlySet<string> = new Set(['accept4', 'sendmsg', 'recvmsg', 'poll'])
+const ALWAYS_CALLED: ReadonlySet<string> = new Set(['accept4', 'sendmsg', 'recvmsg', '?poll,?ppoll'])
 
 /** Makes every second of these calls fail while `act` runs; answers also how many did. */
 async function injecting<T>(
