@@ -5,14 +5,36 @@
 import { addon, constants as c } from './addon.ts'
 import type { OwnedFd } from './owned-fd.ts'
 
+// struct sock_filter and its codes (linux/filter.h, linux/bpf_common.h).
 const RETURN = 0x06
+const LOAD_BYTE = 0x30
+const JUMP_IF_BITS = 0x45
 
-/** A program that picks the member at `index`; struct sock_filter is in the byte order of the machine. */
-function programFor(index: number): Uint8Array {
-  const words = Uint32Array.of(0, index)
-  new Uint16Array(words.buffer)[0] = RETURN
+const TCP_FLAGS_OFFSET = 13
+const SYN = 0x02
+const WHOLE_PACKET = 0xffff_ffff
+
+/** In the byte order of the machine: a jump says how many instructions are left out where it holds, and where it does not. */
+function program(...instructions: readonly { code: number; jump?: [number, number]; k: number }[]): Uint8Array {
+  const words = new Uint32Array(2 * instructions.length)
+  for (const [at, { code, jump = [0, 0], k }] of instructions.entries()) {
+    new Uint16Array(words.buffer, 8 * at, 1)[0] = code
+    new Uint8Array(words.buffer, 8 * at + 2, 2).set(jump)
+    words[2 * at + 1] = k
+  }
   return new Uint8Array(words.buffer)
 }
+
+/** Picks the member at `index`. */
+const pick = (index: number) => program({ code: RETURN, k: index })
+
+/** The filter of a listener sees packets from their TCP header on. */
+const DROP_SYNS = program(
+  { code: LOAD_BYTE, k: TCP_FLAGS_OFFSET },
+  { code: JUMP_IF_BITS, jump: [0, 1], k: SYN },
+  { code: RETURN, k: 0 },
+  { code: RETURN, k: WHOLE_PACKET },
+)
 
 const groups = new WeakMap<OwnedFd, ReuseGroup>()
 
@@ -87,13 +109,25 @@ export class ReuseGroup {
   private steer(through = this.chosen): boolean {
     const { chosen, members } = this
     if (chosen.closed) return false
-    const program = programFor(members.indexOf(chosen))
-    return [through, ...members].some(({ fd }) => addon.attachCbpf(fd, c.SO_ATTACH_REUSEPORT_CBPF, program) === 0)
+    const program = pick(members.indexOf(chosen))
+    if (![through, ...members].some(({ fd }) => addon.attachCbpf(fd, c.SO_ATTACH_REUSEPORT_CBPF, program) === 0))
+      return false
+    for (const member of members) if (member !== chosen) turnAway(member)
+    return true
   }
 
   release(): void {
     if (!this.chosen.closed) addon.setsockopt(this.chosen.fd, c.SOL_SOCKET, c.SO_DETACH_REUSEPORT_BPF, 0)
   }
+}
+
+/**
+ * From the moment when one of three members ends until the program knows the new places, the kernel shares newcomers out as it likes: one who
+ * came to a listener that nobody accepts from would wait there for ever. This way his SYN is lost, and he sends it again a second later. A
+ * handshake under way goes on: it has no SYN any more. Where a filter is locked, or needs a capability that is not there, the moment stays.
+ */
+function turnAway({ fd }: OwnedFd): void {
+  addon.attachCbpf(fd, c.SO_ATTACH_FILTER, DROP_SYNS)
 }
 
 /** The last member fills the place of one that has left. */

@@ -38,12 +38,8 @@ const SITES: [call: string, error: string][] = [
 const ALWAYS_CALLED: ReadonlySet<string> = new Set(['accept4', 'sendmsg', 'recvmsg', '?poll,?ppoll'])
 
 /** Makes every second of these calls fail while `act` runs; answers also how many did. */
-async function injecting<T>(
-  { pid, directory }: Daemon,
-  call: string,
-  error: string,
-  act: () => Promise<T>,
-): Promise<[T, number]> {
+async function injecting<T>(daemon: Daemon, call: string, error: string, act: () => Promise<T>): Promise<[T, number]> {
+  const { pid, directory } = daemon
   const trace = join(directory, 'trace')
   const args = [
     '-f',
@@ -66,7 +62,12 @@ async function injecting<T>(
   try {
     await sleep(300)
     expect(said).not.toMatch(/invalid|not permitted/i)
-    const result = await act()
+    const result = await act().catch((cause) => {
+      const last = JSON.stringify(daemon.logs().slice(-5))
+      throw new Error(`${call} ${error}; the broker's exit code: ${daemon.process.exitCode}; it said last: ${last}`, {
+        cause,
+      })
+    })
     tracer.kill('SIGINT')
     await ended
     return [result, readFileSync(trace, 'utf8').split('(INJECTED)').length - 1]

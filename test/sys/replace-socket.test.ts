@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { parseAddress } from '../../src/protocol/address.ts'
 import type { SocketOptions } from '../../src/protocol/socket-options.ts'
+import { addon, constants } from '../../src/sys/addon.ts'
 import { endListener } from '../../src/sys/end-listener.ts'
 import { lockFilter } from '../../src/sys/filter-lock.ts'
 import { type BoundSocket, openSocket } from '../../src/sys/listen.ts'
@@ -10,11 +12,15 @@ import { openSuccessor } from '../../src/sys/replace-socket.ts'
 import { ReuseGroup } from '../../src/sys/reuse-group.ts'
 import { accepted } from '../support/accepted.ts'
 import { atEnd } from '../support/cleanup.ts'
+import { until } from '../support/daemon.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { useScratch } from '../support/scratch.ts'
 
 forbidLeaks()
 const scratch = useScratch()
+
+/** asm-generic/socket.h */
+const SO_DETACH_FILTER = 27
 
 function open(address: string, options: SocketOptions = {}): BoundSocket {
   const socket = openSocket(parseAddress(address), options, 128)
@@ -75,6 +81,35 @@ describe.each([
     ReuseGroup.of(first.socket.fd).leave(first.socket.fd)
     await connect(10, { host, port })
     expect(accepted(second.socket.fd)).toBe(10)
+  })
+
+  /** Clients that come when the first of three has ended, which moves the youngest to its place, where the program does not look for it yet. */
+  async function comeInBetween(unprotected: boolean) {
+    const old = openOld()
+    const { port } = old.address as { port: number }
+    const first = succeed(old)
+    first.takeOver()
+    const second = succeed(first.socket)
+    second.takeOver()
+    if (unprotected) addon.setsockopt(first.socket.fd.fd, constants.SOL_SOCKET, SO_DETACH_FILTER, 0)
+    endListener(old.fd.fd)
+    const clients = Array.from({ length: 40 }, () => net.connect({ host, port }).on('error', () => {}))
+    for (const client of clients) atEnd(() => client.destroy())
+    await sleep(300)
+    const early = accepted(second.socket.fd)
+    const astray = accepted(first.socket.fd)
+    ReuseGroup.of(old.fd).leave(old.fd)
+    await until(() => clients.every(({ connecting }) => !connecting), 'those whose SYN was lost have sent another')
+    return { early, astray, late: accepted(second.socket.fd) }
+  }
+
+  it('loses no client who comes while an older one ends and the places of the others change', async () => {
+    const unprotected = await comeInBetween(true)
+    expect(unprotected.astray).toBeGreaterThan(0)
+    const { early, astray, late } = await comeInBetween(false)
+    expect(astray).toBe(0)
+    expect(late).toBeGreaterThan(0)
+    expect(early + late).toBe(40)
   })
 
   it('without steering, an old listener that nobody accepts from goes on taking its share', async () => {
