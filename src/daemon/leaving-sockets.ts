@@ -63,7 +63,9 @@ export class LeavingSockets {
   /** Its name has another now. */
   left(socket: BoundSocket): void {
     const entry = this.of(socket)
-    if (entry !== undefined) this.kept.keep(entry)
+    if (entry === undefined) return
+    this.kept.keep(entry)
+    turnNewcomersAway(socket)
   }
 
   all(): readonly KeptLeavingSocket[] {
@@ -77,6 +79,7 @@ export class LeavingSockets {
     entry.replaced = true
     this.kept.supersede(socket)
     this.kept.note(this.entries)
+    turnNewcomersAway(socket)
   }
 
   /** A name has it again, and keeps it. */
@@ -159,6 +162,11 @@ export class LeavingSockets {
     clearInterval(this.timer)
     this.timer = undefined
   }
+}
+
+/** Nobody will have it in the place of its successor again. */
+function turnNewcomersAway({ fd, address }: BoundSocket): void {
+  if (address.type === 'tcp') ReuseGroup.of(fd).turnOthersAway()
 }
 
 function quietOf({ socket, replaced }: Entry): number {

@@ -110,24 +110,24 @@ export class ReuseGroup {
     const { chosen, members } = this
     if (chosen.closed) return false
     const program = pick(members.indexOf(chosen))
-    if (![through, ...members].some(({ fd }) => addon.attachCbpf(fd, c.SO_ATTACH_REUSEPORT_CBPF, program) === 0))
-      return false
-    for (const member of members) if (member !== chosen) turnAway(member)
-    return true
+    return [through, ...members].some(({ fd }) => addon.attachCbpf(fd, c.SO_ATTACH_REUSEPORT_CBPF, program) === 0)
+  }
+
+  /**
+   * For good: nobody will have the others in the place of the chosen one again. From the moment when one of three members ends until the program
+   * knows the new places, the kernel shares newcomers out as it likes: one who came to a listener that nobody accepts from would wait
+   * there for ever. This way his SYN is lost, and he sends it again a second later. A handshake under way goes on: it has no SYN any more.
+   * Where a filter is locked, or needs a capability that is not there, the moment stays.
+   */
+  turnOthersAway(): void {
+    for (const member of this.members) {
+      if (member !== this.chosen) addon.attachCbpf(member.fd, c.SO_ATTACH_FILTER, DROP_SYNS)
+    }
   }
 
   release(): void {
     if (!this.chosen.closed) addon.setsockopt(this.chosen.fd, c.SOL_SOCKET, c.SO_DETACH_REUSEPORT_BPF, 0)
   }
-}
-
-/**
- * From the moment when one of three members ends until the program knows the new places, the kernel shares newcomers out as it likes: one who
- * came to a listener that nobody accepts from would wait there for ever. This way his SYN is lost, and he sends it again a second later. A
- * handshake under way goes on: it has no SYN any more. Where a filter is locked, or needs a capability that is not there, the moment stays.
- */
-function turnAway({ fd }: OwnedFd): void {
-  addon.attachCbpf(fd, c.SO_ATTACH_FILTER, DROP_SYNS)
 }
 
 /** The last member fills the place of one that has left. */

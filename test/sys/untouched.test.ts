@@ -59,21 +59,20 @@ describe('a socket that nobody has changed', () => {
       Object.entries(options).filter(([key]) => socketOptionApplies(key as SocketOptionKey, address.type)),
     )
     const opened: BoundSocket[] = []
-    const inspect = (socket: BoundSocket) => {
-      const guarded = { fd: socket.fd.fd, address: socket.address, backlog: 16 }
-      const found = new GuardedSocket(guarded)
-      const configured = new GuardedSocket({ ...guarded, configured: own })
-      expect(configured.expected).toBe(found.expected)
-      expect(configured.inspect()).toBeUndefined()
-    }
     try {
       opened.push(openSocket(address, own, 16))
-      inspect(opened[0]!)
-      if (replaceFault(address) !== undefined) return
-      const { socket, takeOver } = openSuccessor(opened[0]!, own, 16)
-      opened.push(socket)
-      takeOver()
-      inspect(socket)
+      if (replaceFault(address) === undefined) {
+        const { socket, takeOver } = openSuccessor(opened[0]!, own, 16)
+        opened.push(socket)
+        takeOver()
+      }
+      for (const socket of opened) {
+        const guarded = { fd: socket.fd.fd, address: socket.address, backlog: 16 }
+        const found = new GuardedSocket(guarded)
+        const configured = new GuardedSocket({ ...guarded, configured: own })
+        expect(configured.expected).toBe(found.expected)
+        expect(configured.inspect()).toBeUndefined()
+      }
     } finally {
       for (const socket of opened) socket.close()
     }
