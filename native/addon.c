@@ -43,6 +43,7 @@ FROM_INTS(js_unsent, 1, sock_unsent(a[0]))
 
 /* A set of capabilities comes as its low and its high half. */
 #define CAPABILITIES(words) ((uint64_t)(uint32_t)(words)[1] << 32 | (uint32_t)(words)[0])
+FROM_INTS(js_slice, 1, proc_slice(a[0]))
 FROM_INTS(js_privileges_prepare, 2, privileges_prepare(CAPABILITIES(a)))
 FROM_INTS(js_privileges_settle, 2, privileges_settle(CAPABILITIES(a)))
 
@@ -327,7 +328,7 @@ NAPI_MODULE_INIT()
     {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
     {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
     {"memoryFile", js_memory_file}, {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
-    {"pidfdOpenThread", js_pidfd_open_thread}, {"killPending", js_kill_pending}, {"yield", js_yield},
+    {"pidfdOpenThread", js_pidfd_open_thread}, {"killPending", js_kill_pending}, {"yield", js_yield}, {"slice", js_slice},
     {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"socketPair", js_socket_pair}, {"bind", js_bind},
     {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,9 @@
 
 /* Twice what it has; its list of groups, which has no bound, comes before. */
 enum { STATUS_MOST = 4096 };
+
+/* SCHED_FLAG_RESET_ON_FORK: neither threads nor children have it. */
+enum { SCHED_RESET_ON_FORK_FLAG = 1 };
 
 static int result(long value)
 {
@@ -114,6 +118,32 @@ int proc_lock_holder(int fd)
 int proc_yield(void)
 {
   return result(sched_yield());
+}
+
+/* struct sched_attr of sched_setattr(2) as it was at first: libc has it only of late, and then clashes with the kernel's. */
+struct attributes {
+  uint32_t size;
+  uint32_t policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime;
+  uint64_t deadline;
+  uint64_t period;
+};
+
+/* Of the calling thread. Whoever was given another policy has it for a reason. */
+int proc_slice(int microseconds)
+{
+  struct attributes attributes = {.size = sizeof attributes};
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) < 0)
+    return -errno;
+  if (attributes.policy != SCHED_OTHER)
+    return -EINVAL;
+  attributes.size = sizeof attributes;
+  attributes.flags = SCHED_RESET_ON_FORK_FLAG;
+  attributes.runtime = (uint64_t)microseconds * 1000;
+  return result(syscall(SYS_sched_setattr, 0, &attributes, 0));
 }
 
 int proc_pidfd_open(int pid)

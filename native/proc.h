@@ -26,6 +26,7 @@ int proc_wait(int fd, int events, int milliseconds);
 int proc_lock(int fd);
 int proc_lock_holder(int fd);
 int proc_yield(void);
+int proc_slice(int microseconds);
 int proc_pidfd_open(int pid);
 int proc_pidfd_open_thread(int tid);
 int proc_pidfd_signal(int pidfd, int signal);

@@ -257,7 +257,6 @@ export class Broker implements SessionHost, Host {
 
   /** What survives this broker is written before anybody hears of it. */
   private performAll(effects: readonly Effect[]): void {
-    this.journal.note(effects)
     const owed = this.state.keeps ? owedBy(effects, this.registry) : []
     if (this.state.keeps) this.state.append([...recordsOf(this.registry), ...owed])
     this.effects.performAll(effects)

@@ -12,7 +12,7 @@ function effectsWith(session: object, failed?: () => void) {
   const done: unknown[] = []
   const broker = {
     sessions: new Map([[7, session]]),
-    journal: { tellPublished: () => {}, owesTelling: false },
+    journal: { note: () => {}, tellPublished: () => {}, owesTelling: false },
     timers: { start: full, stop: (key: string) => done.push(['stopped', key]) },
     log: { error: ({ err, effect }: { err: Error; effect: string }) => done.push(['logged', effect, err]) },
     failed: failed ?? ((_: object, id: number, error: Error) => done.push(['failed', id, error])),
@@ -51,5 +51,42 @@ describe('effects of one step', () => {
     const { effects, done } = effectsWith({ answer: full, close }, full)
     effects.performAll([reply, stopTimer])
     expect([closed, done]).toEqual([true, [['stopped', 'b']]])
+  })
+
+  const published: Effect = { type: 'publish', event: { event: 'died', at: 0, name: 'web' } }
+  const grant = { type: 'grant', connection: 7, request: 4, lease: 1, name: 'web' } as unknown as Effect
+
+  /** Of a step: the effects, and where the events are noted and told. */
+  function orderOf(effects: Effect[]): string[] {
+    const order: string[] = []
+    const journal = {
+      note: () => order.push('noted'),
+      published: ({ event }: { event: string }) => order.push(event),
+      tellPublished: () => order.push('told'),
+      owesTelling: false,
+    }
+    const session = { answer: () => order.push('answered'), answerList: () => order.push('granted') }
+    const broker = {
+      sessions: new Map([[7, session]]),
+      counters: { grants: 0 },
+      journal,
+      guard: { lost: { refuseLost: () => {} }, ended: () => {} },
+      processBound: { granted: () => ({}), ended: () => {} },
+      sockets: { descriptions: () => [], lent: () => ({}), rest: () => {} },
+      undeclared: { leaseEnded: () => {} },
+      processes: { relax: () => {} },
+      registry: { names: new Map() },
+      timers: { stop: () => order.push('stopped') },
+    }
+    new Effects(broker as unknown as EffectsHost).performAll(effects)
+    return order
+  }
+
+  it('begin with the grants that no answer precedes: a standby waits for nothing that is told', () => {
+    expect(orderOf([stopTimer, published, grant])).toEqual(['granted', 'noted', 'stopped', 'died', 'told'])
+  })
+
+  it('that others hear of stay before a grant that follows them', () => {
+    expect(orderOf([published, reply, grant])).toEqual(['noted', 'died', 'told', 'answered', 'granted', 'told'])
   })
 })

@@ -19,14 +19,8 @@ import type { StateLog } from './state/state-log.ts'
 import type { Timers } from './timers.ts'
 import type { UndeclaredCopies } from './undeclared.ts'
 
-/** What may come before the telling of events that precede it: a grant, and what nobody hears of. */
-const OVERTAKING: ReadonlySet<Effect['type']> = new Set([
-  'grant',
-  'publish',
-  'start-timer',
-  'stop-timer',
-  'watch-closely',
-])
+/** What does not wait for the telling of events that precede it: a grant, and what nobody hears of. */
+const UNHEARD: ReadonlySet<Effect['type']> = new Set(['grant', 'publish', 'start-timer', 'stop-timer', 'watch-closely'])
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
@@ -67,16 +61,37 @@ export class Effects {
    * the others from being performed: all of it has been decided.
    */
   performAll(effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      try {
-        if (!OVERTAKING.has(effect.type)) this.followUp()
-        this.perform(effect)
-      } catch (error) {
-        this.tellFailure(effect, error)
-      }
+    const ahead = this.grantFirst(effects)
+    this.broker.journal.note(effects)
+    for (const [at, effect] of effects.entries()) {
+      if (effect.type === 'grant' && at < ahead) continue
+      if (!UNHEARD.has(effect.type)) this.followUp()
+      this.attempt(effect)
       if (effect.type === 'grant' && this.broker.journal.owesTelling) yieldProcessor()
     }
     this.followUp()
+  }
+
+  /** The grants that nothing precedes which another hears; answers how far they reach. */
+  private grantFirst(effects: readonly Effect[]): number {
+    let ahead = 0
+    for (const [at, effect] of effects.entries()) {
+      if (!UNHEARD.has(effect.type)) break
+      if (effect.type !== 'grant') continue
+      this.attempt(effect)
+      ahead = at + 1
+    }
+    // Whoever asked just now has its answer; a standby was waiting for what somebody else did.
+    if (ahead > 0 && effects[0]!.type !== 'grant') yieldProcessor()
+    return ahead
+  }
+
+  private attempt(effect: Effect): void {
+    try {
+      this.perform(effect)
+    } catch (error) {
+      this.tellFailure(effect, error)
+    }
   }
 
   private followUp(): void {

@@ -175,6 +175,8 @@ export interface Addon {
 
   /** sched_yield(2). */
   yield(): number
+  /** sched_setattr(2) of this thread. */
+  slice(microseconds: number): number
 
   /** Sets of capabilities, as their low and high 32 bits. Each acts on every thread. */
   privilegesPrepare(low: number, high: number): number

@@ -9,6 +9,16 @@ export function yieldProcessor(): void {
   addon.yield()
 }
 
+/**
+ * Asks for turns of that length (sched_setattr(2), Linux 6.12), 100 to 100,000: the same share of the processor in smaller pieces. The
+ * scheduler prefers whoever wants a short turn: a thread that wakes for one runs at once, before one that has a long turn under way
+ * (EEVDF, kernel/sched/fair.c). Needs no privilege. False where it is refused, or this thread has a policy of its own; older kernels
+ * take it and do as before.
+ */
+export function askForShortTurns(microseconds: number): boolean {
+  return addon.slice(microseconds) === 0
+}
+
 export interface ProcessStatus {
   uid: number
   gid: number

@@ -11,11 +11,13 @@ import { StateReading } from '../../daemon/state/read-state.ts'
 import { rememberedConfig } from '../../daemon/state/remembered-config.ts'
 import { STATE_KEY } from '../../daemon/state/state-log.ts'
 import { warmUp, warmUpBeside } from '../../daemon/warm-up.ts'
-import type { Keeper } from '../../sys/index.ts'
+import { askForShortTurns, type Keeper } from '../../sys/index.ts'
 import type { Env } from '../env.ts'
 import { EXIT_SYSTEM, EXIT_USAGE, Exit } from '../exit.ts'
 
 const STDERR = 2
+/** A grant takes less, the first after a while too. */
+const TURN_MICROSECONDS = 500
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 
 interface ServeOptions {
@@ -66,6 +68,7 @@ async function serveConfig({ config: file, logLevel }: ServeOptions, env: Env, k
     return EXIT_USAGE
   }
   keepHeapSmall()
+  askForShortTurns(TURN_MICROSECONDS)
   // Clients of a broker that died wait for this one.
   if (keeper?.hello.role !== 'again') warmUp()
   const output = openLog(chooseFormat(STDERR, env.variables, env.stderr.isTTY === true), logLevel)
