@@ -35,6 +35,7 @@ FROM_INTS(js_pidfd_open_thread, 1, proc_pidfd_open_thread(a[0]))
 FROM_INTS(js_pidfd_signal, 2, proc_pidfd_signal(a[0], a[1]))
 FROM_INTS(js_pidfd_getfd, 2, proc_pidfd_getfd(a[0], a[1]))
 FROM_INTS(js_kill_pending, 1, proc_kill_pending(a[0]))
+FROM_INTS(js_slice, 1, proc_slice(a[0]))
 FROM_INTS(js_socket, 3, sock_open(a[0], a[1], a[2]))
 FROM_INTS(js_listen, 2, sock_listen(a[0], a[1]))
 FROM_INTS(js_accept, 1, sock_accept(a[0]))
@@ -43,7 +44,6 @@ FROM_INTS(js_unsent, 1, sock_unsent(a[0]))
 
 /* A set of capabilities comes as its low and its high half. */
 #define CAPABILITIES(words) ((uint64_t)(uint32_t)(words)[1] << 32 | (uint32_t)(words)[0])
-FROM_INTS(js_slice, 1, proc_slice(a[0]))
 FROM_INTS(js_privileges_prepare, 2, privileges_prepare(CAPABILITIES(a)))
 FROM_INTS(js_privileges_settle, 2, privileges_settle(CAPABILITIES(a)))
 

@@ -135,7 +135,7 @@ struct attributes {
 /* Of the calling thread. Whoever was given another policy has it for a reason. */
 int proc_slice(int microseconds)
 {
-  struct attributes attributes = {.size = sizeof attributes};
+  struct attributes attributes;
   if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) < 0)
     return -errno;
   if (attributes.policy != SCHED_OTHER)

@@ -53,6 +53,24 @@ describe('effects of one step', () => {
     expect([closed, done]).toEqual([true, [['stopped', 'b']]])
   })
 
+  it('are performed when the telling that is due before one of them fails', () => {
+    const done: unknown[] = []
+    let fails = true
+    const tellPublished = () => {
+      if (!fails) return
+      fails = false
+      throw FULL
+    }
+    const broker = {
+      sessions: new Map([[7, { answer: () => done.push('answered') }]]),
+      journal: { note: () => {}, tellPublished, owesTelling: false },
+      timers: { stop: () => done.push('stopped') },
+      failed: (_: object, id: number, error: Error) => done.push(['failed', id, error]),
+    }
+    new Effects(broker as unknown as EffectsHost).performAll([reply, stopTimer])
+    expect(done).toEqual([['failed', 3, FULL], 'stopped'])
+  })
+
   const published: Effect = { type: 'publish', event: { event: 'died', at: 0, name: 'web' } }
   const grant = { type: 'grant', connection: 7, request: 4, lease: 1, name: 'web' } as unknown as Effect
 

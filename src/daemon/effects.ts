@@ -19,8 +19,14 @@ import type { StateLog } from './state/state-log.ts'
 import type { Timers } from './timers.ts'
 import type { UndeclaredCopies } from './undeclared.ts'
 
-/** What does not wait for the telling of events that precede it: a grant, and what nobody hears of. */
-const UNHEARD: ReadonlySet<Effect['type']> = new Set(['grant', 'publish', 'start-timer', 'stop-timer', 'watch-closely'])
+/** What may come before the telling of events that precede it: a grant, and what nobody hears of. */
+const OVERTAKING: ReadonlySet<Effect['type']> = new Set([
+  'grant',
+  'publish',
+  'start-timer',
+  'stop-timer',
+  'watch-closely',
+])
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>
 
@@ -65,7 +71,6 @@ export class Effects {
     this.broker.journal.note(effects)
     for (const [at, effect] of effects.entries()) {
       if (effect.type === 'grant' && at < ahead) continue
-      if (!UNHEARD.has(effect.type)) this.followUp()
       this.attempt(effect)
       if (effect.type === 'grant' && this.broker.journal.owesTelling) yieldProcessor()
     }
@@ -76,7 +81,7 @@ export class Effects {
   private grantFirst(effects: readonly Effect[]): number {
     let ahead = 0
     for (const [at, effect] of effects.entries()) {
-      if (!UNHEARD.has(effect.type)) break
+      if (!OVERTAKING.has(effect.type)) break
       if (effect.type !== 'grant') continue
       this.attempt(effect)
       ahead = at + 1
@@ -88,6 +93,7 @@ export class Effects {
 
   private attempt(effect: Effect): void {
     try {
+      if (!OVERTAKING.has(effect.type)) this.followUp()
       this.perform(effect)
     } catch (error) {
       this.tellFailure(effect, error)

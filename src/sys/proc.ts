@@ -12,11 +12,11 @@ export function yieldProcessor(): void {
 /**
  * Asks for turns of that length (sched_setattr(2), Linux 6.12), 100 to 100,000: the same share of the processor in smaller pieces. The
  * scheduler prefers whoever wants a short turn: a thread that wakes for one runs at once, before one that has a long turn under way
- * (EEVDF, kernel/sched/fair.c). Needs no privilege. False where it is refused, or this thread has a policy of its own; older kernels
- * take it and do as before.
+ * (EEVDF, kernel/sched/fair.c). Needs no privilege. Nothing changes where it is refused, where this thread has a policy of its own, and
+ * on older kernels.
  */
-export function askForShortTurns(microseconds: number): boolean {
-  return addon.slice(microseconds) === 0
+export function askForShortTurns(microseconds: number): void {
+  addon.slice(microseconds)
 }
 
 export interface ProcessStatus {

@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { release } from 'node:os'
 import { expect, it } from 'vitest'
 import { startDaemon } from '../support/daemon.ts'
 import { brokerPid } from '../support/keeper.ts'
+import { kernelFrom } from '../support/kernel.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
 
-const [major, minor] = release().split('.').map(Number)
-/** Earlier ones know no turns of a thread's own. */
-const hasTurns = major! > 6 || (major === 6 && minor! >= 12)
+/** Turns of a thread's own. */
+const hasTurns = kernelFrom(6, 12)
 
 /** sched_getattr(2) of a thread: the length of its turns in microseconds. `self`: of a program that asked for none. */
 function turnOf(thread: number | 'self'): number {

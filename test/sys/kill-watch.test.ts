@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { release } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { addon, constants } from '../../src/sys/addon.ts'
@@ -9,13 +8,13 @@ import { KillWatch } from '../../src/sys/kill-watch.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { ProcessWatch } from '../../src/sys/pidfd.ts'
 import { atEnd } from '../support/cleanup.ts'
+import { kernelFrom } from '../support/kernel.ts'
 import { endPythons, startPython } from '../support/python.ts'
 
 endPythons()
 
-const [major, minor] = release().split('.').map(Number)
 /** PIDFD_THREAD. */
-const watchesThreads = major! > 6 || (major === 6 && minor! >= 9)
+const watchesThreads = kernelFrom(6, 9)
 
 /** A Node.js process with so much memory that its end takes the kernel a while; `program` runs when told to by SIGUSR2. */
 async function startNode(program = ''): Promise<{ child: ChildProcess; pid: number; told: string[] }> {
