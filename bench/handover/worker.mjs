@@ -82,7 +82,7 @@ async function serveByHand(lease, server, { silent, left, abrupt }) {
   const { promoted } = await lease.ready()
   say('serving', { lease: lease.id, generation: lease.generation, promoted })
   const [{ reason }] = await drained
-  if (abrupt) for (const session of sessions) session.close()
+  if (abrupt) for (const session of sessions) session.destroy()
   if (abrupt) server.close()
   await left
   return { reason, cut: 0 }

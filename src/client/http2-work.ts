@@ -5,6 +5,10 @@
 // on their way then are never answered (nghttp2 has nghttp2_submit_shutdown_notice for this; Node does not call it). So the
 // first GOAWAY is written to the descriptor, between two of Node's own writes. Inside TLS nobody but Node can write:
 // there a session is served until it is idle, and told only then.
+//
+// Node 20's fact (nodejs/node#64113; no longer in 22.23, 24.22 and 26.12): a request that is read after session.close() and before its
+// GOAWAY is written is refused from within nghttp2's reading. That writes the GOAWAY, which frees the very stream that is being read, and
+// the heap is corrupted. So close() comes only when a GOAWAY is out and nghttp2 hands over no new stream any more.
 
 import { writeSync } from 'node:fs'
 import type { ServerHttp2Session } from 'node:http2'
@@ -15,6 +19,9 @@ import { nextPoll } from './next-poll.ts'
 /** GOAWAY on stream 0: last stream 2^31 - 1, NO_ERROR. */
 const SHUTDOWN_NOTICE = Buffer.from('000008070000000000' + '7fffffff' + '00000000', 'hex')
 
+const NO_ERROR = 0
+const HIGHEST_STREAM = 2 ** 31 - 1
+
 const RETRY = 5
 
 interface Handle {
@@ -23,11 +30,11 @@ interface Handle {
 }
 
 export class Http2Work {
-  readonly #sessions = new Map<ServerHttp2Session, { streams: number; since: number }>()
+  readonly #sessions = new Map<ServerHttp2Session, { streams: number; since: number; leaving: boolean }>()
   #patience: number | undefined
 
   add(session: ServerHttp2Session): void {
-    const state = { streams: 0, since: performance.now() }
+    const state = { streams: 0, since: performance.now(), leaving: false }
     this.#sessions.set(session, state)
     session.once('close', () => this.#sessions.delete(session))
     session.on('stream', (stream) => {
@@ -54,12 +61,23 @@ export class Http2Work {
   async closeIdle(since: number): Promise<void> {
     if (this.idle(since) === 0) return
     await nextPoll()
-    for (const session of this.#idle(since)) session.close()
+    for (const session of this.#idle(since)) void this.#leave(session)
   }
 
   /** Streams that are open are finished, new ones are told that they were not processed. */
   closeAll(): void {
-    for (const session of this.#sessions.keys()) session.close()
+    for (const session of this.#sessions.keys()) void this.#leave(session)
+  }
+
+  /** What is read until the GOAWAY is written is served yet. */
+  async #leave(session: ServerHttp2Session): Promise<void> {
+    const state = this.#sessions.get(session)
+    if (!state || state.leaving || session.closed || session.destroyed) return
+    state.leaving = true
+    session.goaway(NO_ERROR, HIGHEST_STREAM)
+    await nextPoll()
+    while (session.state.outboundQueueSize! > 0) await sleep(RETRY)
+    session.close()
   }
 
   #idle(since: number): ServerHttp2Session[] {
@@ -81,7 +99,7 @@ export class Http2Work {
     } catch {
       // It does not answer: then it is told what was processed, and no more.
     }
-    session.close()
+    await this.#leave(session)
   }
 }
 

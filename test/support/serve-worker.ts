@@ -32,6 +32,10 @@ export class ServeWorker {
       this.#wake()
     })
     const exited = new Promise((resolve) => this.process.once('close', resolve))
+    this.process.once('exit', (code, signal) => {
+      this.#heard.push({ said: 'failed', code: 'ENDED', message: `the worker ended with ${signal ?? code}` })
+      this.#wake()
+    })
     atEnd(async () => {
       this.process.kill('SIGKILL')
       await exited
@@ -51,10 +55,10 @@ export class ServeWorker {
 
   async #next(said: string): Promise<Record<string, unknown>> {
     for (;;) {
-      const failed = this.#heard.find((message) => message.said === 'failed')
-      if (failed) throw new Error(`${failed.code}: ${failed.message}`)
       const at = this.#heard.findIndex((message) => message.said === said)
       if (at >= 0) return this.#heard.splice(at, 1)[0]!
+      const failed = this.#heard.find((message) => message.said === 'failed')
+      if (failed) throw new Error(`${failed.code}: ${failed.message}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
