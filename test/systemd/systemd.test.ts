@@ -140,6 +140,14 @@ describe.runIf(bootsSystemd)('under systemd (needs root, systemd and cgroup v2)'
     LIMIT,
   )
 
+  it('the broker, which gets no short turns under the unit, is run before what is busy', async () => {
+    const text = await underSystemd(`
+      systemctl start fd-broker; keeper=$(systemctl show -P MainPID fd-broker)
+      ps -o ni= -p $(pgrep -P $keeper)
+      journalctl -u fd-broker -o cat | grep -ci 'sched' || true`)
+    expect(text.trim().split(/\s+/)).toEqual(['-5', '0'])
+  })
+
   it('a socket of a .socket unit is adopted by its name', async () => {
     const drop = '[Socket]\nListenStream=\nListenStream=127.0.0.1:8081\n'
     const text = await underSystemd(
