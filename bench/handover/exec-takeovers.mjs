@@ -2,7 +2,7 @@
 // [--json]: takeovers in a row of a server that knows nothing of the broker, through `fd-broker exec --takeover`, under a steady load,
 // each request on a connection of its own; prints one table. Exits 1 when a request failed. Runs the programs of examples/.
 // `--blocking` leaves the socket of nginx blocking, as it is without `non_blocking = true`. `--keep-alive` shows what servers lose
-// that close idle connections as they drain. Needs `npm run build`.
+// that close idle connections as they drain, `--http DIRECTIVES` what directives of nginx's `http` block do about it. Needs `npm run build`.
 
 import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -30,7 +30,9 @@ const SERVERS = {
       const directory = join(stage.directory, `nginx-${round}`)
       mkdirSync(join(directory, 'html'), { recursive: true })
       cpSync(join(EXAMPLES, 'nginx/nginx.conf'), join(directory, 'nginx.conf'))
-      const text = readFileSync(join(directory, 'nginx.conf'), 'utf8').replace('8080', stage.port)
+      const text = readFileSync(join(directory, 'nginx.conf'), 'utf8')
+        .replace('8080', stage.port)
+        .replace('http {', `http {\n${options.http}`)
       writeFileSync(join(directory, 'nginx.conf'), text)
       writeFileSync(join(directory, 'html/index.html'), 'hello\n')
       return directory
@@ -52,6 +54,7 @@ const options = readOptions(
     server: { type: 'string', default: 'gunicorn' },
     blocking: { type: 'boolean', default: false },
     'keep-alive': { type: 'boolean', default: false },
+    http: { type: 'string', default: '' },
   },
 )
 const kind = options['keep-alive'] ? 'keep-alive' : 'new connections'
