@@ -1,8 +1,8 @@
 """Asks for a view again and again, and looks at nothing of the answers but where they end: what is measured beside it is the broker's doing.
 
-    python3 asker.py SOCKET list|holders
+    python3 asker.py SOCKET list|holders REST
 
-One line of JSON when its input ends: how long each answer took, in milliseconds.
+It rests for REST milliseconds after each. One line of JSON when its input ends: how long each answer took, in milliseconds.
 """
 
 import json
@@ -31,4 +31,5 @@ while not select.select([sys.stdin], [], [], 0)[0]:
         parts = 1 if at < 0 else packet[at + len(PARTS)]
         left = (parts if left is None else left) - 1
     times.append((time.monotonic() - before) * 1000)
+    time.sleep(int(sys.argv[3]) / 1000)
 print(json.dumps(times))
