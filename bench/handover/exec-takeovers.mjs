@@ -1,8 +1,8 @@
 // node bench/handover/exec-takeovers.mjs [--server gunicorn|nginx|python] [--rounds 20] [--rate 500] [--keep-alive] [--blocking]
-// [--json]: takeovers in a row of a server that knows nothing of the broker, through `fd-broker exec --takeover`, under a steady load,
+// [--http DIRECTIVES] [--json]: takeovers in a row of a server that knows nothing of the broker, through `fd-broker exec --takeover`, under a steady load,
 // each request on a connection of its own; prints one table. Exits 1 when a request failed. Runs the programs of examples/.
 // `--blocking` leaves the socket of nginx blocking, as it is without `non_blocking = true`. `--keep-alive` shows what servers lose
-// that close idle connections as they drain, `--http DIRECTIVES` what directives of nginx's `http` block do about it. Needs `npm run build`.
+// that close idle connections as they drain, `--http` what directives of nginx's `http` block do about it. Needs `npm run build`.
 
 import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -32,7 +32,7 @@ const SERVERS = {
       cpSync(join(EXAMPLES, 'nginx/nginx.conf'), join(directory, 'nginx.conf'))
       const text = readFileSync(join(directory, 'nginx.conf'), 'utf8')
         .replace('8080', stage.port)
-        .replace('http {', `http {\n${options.http}`)
+        .replace('http {', () => `http {\n${options.http}`)
       writeFileSync(join(directory, 'nginx.conf'), text)
       writeFileSync(join(directory, 'html/index.html'), 'hello\n')
       return directory
@@ -60,6 +60,7 @@ const options = readOptions(
 const kind = options['keep-alive'] ? 'keep-alive' : 'new connections'
 const server = SERVERS[options.server]
 if (!server) throw new Error(`--server is one of ${Object.keys(SERVERS).join(', ')}`)
+if (options.http && options.server !== 'nginx') throw new Error('--http is for --server nginx')
 
 const programs = new Set()
 

@@ -13,6 +13,7 @@
 import { once } from 'node:events'
 import { createServer as createHttp } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '../../dist/client/index.js'
 import { ExitSet, ProcessWatch, processOf } from '../../dist/sys/index.js'
 
@@ -82,10 +83,21 @@ async function serveByHand(lease, server, { silent, left, abrupt }) {
   const { promoted } = await lease.ready()
   say('serving', { lease: lease.id, generation: lease.generation, promoted })
   const [{ reason }] = await drained
-  if (abrupt) for (const session of sessions) session.destroy()
-  if (abrupt) server.close()
+  if (abrupt) {
+    for (const session of sessions) void closeAtOnce(session)
+    server.close()
+  }
   await left
   return { reason, cut: 0 }
+}
+
+/** Without a notice and the time to hear it. Not close() alone: it can crash Node 20 (nodejs/node#64113). */
+async function closeAtOnce(session) {
+  if (session.destroyed) return
+  session.goaway(0, 2 ** 31 - 1)
+  do await sleep(1)
+  while (session.state.outboundQueueSize > 0)
+  session.close()
 }
 
 function watch({ pid }) {

@@ -37,7 +37,8 @@ async function answeredAtTheEnd(end: (work: Http2Work, sessions: Set<ServerHttp2
 }
 
 // Under Node 20 each of these refusals reads memory that it has freed (nodejs/node#64113), and after some hundreds the process is no more.
-it('refuses requests that are read between close() and its GOAWAY, if it is close() alone', async () => {
+const survives = Number(process.versions.node.split('.')[0]) >= 22
+it.runIf(survives)('close() alone refuses what is read before its GOAWAY is written (Node 22: it corrupts the heap before)', async () => {
   const { answers } = await answeredAtTheEnd((_, sessions) => {
     for (const session of sessions) session.close()
   })

@@ -140,13 +140,18 @@ describe.runIf(bootsSystemd)('under systemd (needs root, systemd and cgroup v2)'
     LIMIT,
   )
 
-  it('the broker, which gets no short turns under the unit, is run before what is busy', async () => {
-    const text = await underSystemd(`
+  it(
+    'the keeper and the broker have the nice value of the unit (needs CAP_SYS_NICE)',
+    async () => {
+      const text = await underSystemd(`
       systemctl start fd-broker; keeper=$(systemctl show -P MainPID fd-broker)
-      ps -o ni= -p $(pgrep -P $keeper)
-      journalctl -u fd-broker -o cat | grep -ci 'sched' || true`)
-    expect(text.trim().split(/\s+/)).toEqual(['-5', '0'])
-  })
+      ps -o ni= -p $keeper,$(pgrep -P $keeper)
+      nice -n -5 nice`)
+      const [keeper, broker, possible] = text.trim().split(/\s+/)
+      expect([keeper, broker]).toEqual([possible, possible])
+    },
+    LIMIT,
+  )
 
   it('a socket of a .socket unit is adopted by its name', async () => {
     const drop = '[Socket]\nListenStream=\nListenStream=127.0.0.1:8081\n'
