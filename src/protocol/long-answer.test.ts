@@ -62,8 +62,10 @@ it('is what it was when its parts are joined', () => {
 })
 
 it('ends with a packet that takes no more memory than it is long', () => {
+  // What Node takes small buffers from: some bytes longer than Buffer.poolSize in Node 26.
+  const pool = Buffer.allocUnsafe(1).buffer.byteLength
   for (const count of [1, 100]) {
     const last = packetsOf({ id: 1 }, 'holders', holders(count, 1000)).at(-1)!
-    expect(last.buffer.byteLength).toBeLessThanOrEqual(Math.max(last.length, Buffer.poolSize))
+    expect(last.buffer.byteLength).toBeLessThanOrEqual(Math.max(last.length, pool))
   }
 })

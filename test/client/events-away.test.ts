@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { CLI, type Daemon, stopCleanly, until } from '../support/daemon.ts'
-import { killBroker, startKept } from '../support/keeper.ts'
+import { brokerPid, killBroker, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
@@ -96,7 +96,10 @@ const { id } = await broker.acquire('web')
 console.log(JSON.stringify({ event: 'lease', id }))
 process.kill((await broker.stats()).pid, 'SIGKILL')`,
   )
+  const before = await brokerPid(daemon)
   const { over } = read([file, daemon.control])
   expect(await over).toEqual({ status: 0, stderr: '' })
+  // A keeper that is stopped before it has started another broker has only the killed one's status to end with.
+  await until(async () => (await brokerPid(daemon).catch(() => before)) !== before, 'another broker answers')
   await stopCleanly(daemon)
 })
