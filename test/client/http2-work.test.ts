@@ -12,8 +12,10 @@ import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
 
-/** Sends a request to each of some sessions, has `end` end them in the moment before they are read, and counts the answers. */
-async function answeredAtTheEnd(end: (work: Http2Work, sessions: Set<ServerHttp2Session>) => void) {
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Clients with sessions that have answered one request each; the loop has just polled. */
+async function openSessions() {
   const work = new Http2Work()
   const sessions = new Set<ServerHttp2Session>()
   const server = createServer((_, response) => response.end('x'.repeat(100)))
@@ -28,26 +30,38 @@ async function answeredAtTheEnd(end: (work: Http2Work, sessions: Set<ServerHttp2
     for (const client of clients) client.close()
     server.close()
   })
-  expect(await Promise.all(clients.map((client) => client.request()))).toEqual(Array(10).fill(true))
-  // What is done in an immediate is followed by a poll, and only then by what it wants to be written.
-  await new Promise((resolve) => setImmediate(resolve))
-  const answers = clients.map((client) => client.request())
-  end(work, sessions)
-  return { answers: (await Promise.all(answers)).filter(Boolean).length, clients }
+  expect(await answersOf(clients)).toEqual(Array(10).fill(true))
+  await turn()
+  return { work, sessions, clients }
 }
+
+const answersOf = (clients: Http2Client[]) => Promise.all(clients.map((client) => client.request()))
+
+// What is done in an immediate is followed by a poll, and only then by what it wants to be written.
 
 // Under Node 20 each of these refusals reads memory that it has freed (nodejs/node#64113), and after some hundreds the process is no more.
 const survives = Number(process.versions.node.split('.')[0]) >= 22
 it.runIf(survives)('close() alone refuses what is read before its GOAWAY is written (Node 22: it corrupts the heap before)', async () => {
-  const { answers } = await answeredAtTheEnd((_, sessions) => {
-    for (const session of sessions) session.close()
-  })
-  expect(answers).toBe(0)
+  const { sessions, clients } = await openSessions()
+  const answers = answersOf(clients)
+  for (const session of sessions) session.close()
+  expect(await answers).toEqual(Array(10).fill(false))
 })
 
 it('serves such requests before it closes', async () => {
-  const { answers, clients } = await answeredAtTheEnd((work) => work.closeAll())
-  expect(answers).toBe(10)
+  const { work, clients } = await openSessions()
+  const answers = answersOf(clients)
+  work.closeAll()
+  expect(await answers).toEqual(Array(10).fill(true))
   await until(() => clients.every((client) => client.told), 'all are told')
   for (const client of clients) expect(client.goaways[0]).toBe(2 ** 31 - 1)
+})
+
+it('tells who sends while the GOAWAY is on its way which stream was the last', async () => {
+  const { work, clients } = await openSessions()
+  work.closeAll()
+  await turn()
+  expect(await answersOf(clients)).toEqual(Array(10).fill(false))
+  // Node says the last one again as it ends the session.
+  for (const client of clients) expect([...new Set(client.goaways)]).toEqual([2 ** 31 - 1, 1])
 })
