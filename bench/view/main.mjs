@@ -75,7 +75,8 @@ try {
   const crowd = start('python3', [here('crowd.py'), socket, workers, leases, idle])
   if ((await crowd.line()) !== 'ready') throw new Error('the crowd did not come')
   const prober = start(process.execPath, [here('prober.mjs'), socket])
-  if (values.fifo) for (const { child } of [daemon, prober]) execFileSync('chrt', ['--fifo', '--pid', '1', String(child.pid)])
+  if (values.fifo)
+    for (const { child } of [daemon, prober]) execFileSync('chrt', ['--fifo', '--pid', '1', String(child.pid)])
   const probed = async () => {
     prober.child.stdin.write('\n')
     return JSON.parse(await prober.line())

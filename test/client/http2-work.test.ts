@@ -41,12 +41,15 @@ const answersOf = (clients: Http2Client[]) => Promise.all(clients.map((client) =
 
 // Under Node 20 each of these refusals reads memory that it has freed (nodejs/node#64113), and after some hundreds the process is no more.
 const survives = Number(process.versions.node.split('.')[0]) >= 22
-it.runIf(survives)('close() alone refuses what is read before its GOAWAY is written (Node 22: it corrupts the heap before)', async () => {
-  const { sessions, clients } = await openSessions()
-  const answers = answersOf(clients)
-  for (const session of sessions) session.close()
-  expect(await answers).toEqual(Array(10).fill(false))
-})
+it.runIf(survives)(
+  'close() alone refuses what is read before its GOAWAY is written (Node 22: it corrupts the heap before)',
+  async () => {
+    const { sessions, clients } = await openSessions()
+    const answers = answersOf(clients)
+    for (const session of sessions) session.close()
+    expect(await answers).toEqual(Array(10).fill(false))
+  },
+)
 
 it('serves such requests before it closes', async () => {
   const { work, clients } = await openSessions()

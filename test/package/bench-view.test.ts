@@ -13,7 +13,20 @@ forbidLeaks()
 
 it('npm run bench:view measures list, holders and acquires meanwhile', { timeout: 100_000 }, async () => {
   const directory = temporaryDirectory()
-  const size = ['--names', '20', '--workers', '4', '--leases', '5', '--processes', '10', '--seconds', '0.3', '--rounds', '2']
+  const size = [
+    '--names',
+    '20',
+    '--workers',
+    '4',
+    '--leases',
+    '5',
+    '--processes',
+    '10',
+    '--seconds',
+    '0.3',
+    '--rounds',
+    '2',
+  ]
   const { stdout, stderr } = await run(process.execPath, [MAIN, ...size], {
     env: { ...process.env, TMPDIR: directory },
   })
@@ -42,6 +55,7 @@ it('npm run bench:view measures list, holders and acquires meanwhile', { timeout
   }
   const [undisturbed, , during, difference] = rows.slice(2).map(({ figures }) => figures)
   // From 10 ms on, figures are whole milliseconds.
-  difference!.forEach((ms, at) => expect(Math.abs(ms - (during![at]! - undisturbed![at]!))).toBeLessThan(2))
+  for (const [at, ms] of difference!.entries())
+    expect(Math.abs(ms - (during![at]! - undisturbed![at]!))).toBeLessThan(2)
   expect(readdirSync(directory)).toEqual([])
 })
