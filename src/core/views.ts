@@ -25,21 +25,12 @@ export function* listView({ names }: Registry): Generator<CoreNameView> {
 
 /** By lease id. Each lease as it is when its turn comes, also one that came meanwhile; those that ended meanwhile are not among them. */
 export function* holdersView(registry: Registry, only?: string): Generator<HolderView> {
-  for (let last = 0, next = leasesAfter(last); next.length > 0; next = leasesAfter(last)) {
-    for (const lease of next) {
-      last = lease.id
-      if (lease.generation!.leases.has(lease)) yield { view: viewLease(lease), process: lease.holder.process }
-    }
-  }
-
-  function leasesAfter(id: number): Lease[] {
-    return [...leasesNow(registry, only)].filter((lease) => lease.id > id).sort((a, b) => a.id - b.id)
-  }
+  for (const lease of leasesNow(registry, only)) yield { view: viewLease(lease), process: lease.holder.process }
 }
 
-/** All that are granted and not ended, of one name or of all. */
-export function* leasesNow({ names }: Registry, only?: string): Generator<Lease> {
-  for (const name of only === undefined ? names.values() : [names.get(only)]) if (name) yield* leasesOf(name)
+/** All that are granted and not ended, of one name or of all, in the order in which they are kept: by id, as ids grow. */
+export function* leasesNow({ leases }: Registry, only?: string): Generator<Lease> {
+  for (const lease of leases.values()) if (only === undefined || lease.asked.name === only) yield lease
 }
 
 function viewName(name: Name): CoreNameView {

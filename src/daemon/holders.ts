@@ -54,18 +54,18 @@ async function look(
   names: readonly (string | undefined)[],
   undeclared: boolean,
 ): Promise<Seen> {
-  const each = names.includes(undefined) ? [...registry.names.keys()] : names.filter((name) => name !== undefined)
-  const byInode = new Map<number, string>()
-  const pids = new Set<number>()
-  const leases: Leases = new Map()
-  await inSlices(each, (name) => {
-    if (undeclared) for (const inode of sockets.inodes(name)) byInode.set(inode, name)
-    for (const { id, holder } of leasesNow(registry, name)) {
-      pids.add(holder.pid)
-      leases.set(leaseKey(holder.pid, name), id)
-    }
+  const only = names.includes(undefined) ? undefined : new Set(names.filter((name) => name !== undefined))
+  const leases = new Leases()
+  await inSlices(leasesNow(registry), ({ id, asked: { name }, holder }) => {
+    if (only?.has(name) ?? true) leases.add(holder.pid, name, id)
   })
-  const survey = await surveyProcesses(byInode.keys(), pids)
+  const byInode = new Map<number, string>()
+  if (undeclared) {
+    await inSlices(only ?? registry.names.keys(), (name) => {
+      for (const inode of sockets.inodes(name)) byInode.set(inode, name)
+    })
+  }
+  const survey = await surveyProcesses(byInode.keys(), leases.pids())
   const found = new Map<number, ScannedProcess>()
   await inSlices(survey.found, (process) => found.set(process.pid, process))
   const own = ownProcesses()
@@ -80,8 +80,9 @@ async function show(broker: Host, name: string | undefined, seen: Seen): Promise
   await inSlices(holdersView(registry, name), ({ view, process }) => {
     const facts = known.get(process) ?? factsOf(processes.livesStill(process) ? seen.found.get(view.pid) : undefined)
     known.set(process, facts)
-    declared.push(Object.assign(view, { user: users.of(view.uid) }, facts))
-    seen.leases.set(leaseKey(view.pid, view.name), view.lease)
+    view.user = users.of(view.uid)
+    declared.push(Object.assign(view, facts))
+    seen.leases.add(view.pid, view.name, view.lease)
   })
   if (seen.sockets.size === 0) return { holders: declared }
   const copies = await undeclaredViews(broker, name, seen)
@@ -100,9 +101,23 @@ function factsOf({ command = '', cgroup }: Partial<ScannedProcess> = {}): Facts 
 }
 
 /** The id of the lease that a process has of a name. */
-type Leases = Map<string, number>
+class Leases {
+  private readonly ids = new Map<number, Map<string, number>>()
 
-const leaseKey = (pid: number, name: string): string => `${pid} ${name}`
+  add(pid: number, name: string, id: number): void {
+    const ofProcess = this.ids.get(pid)
+    if (ofProcess === undefined) this.ids.set(pid, new Map([[name, id]]))
+    else ofProcess.set(name, id)
+  }
+
+  of(pid: number, name: string): number | undefined {
+    return this.ids.get(pid)?.get(name)
+  }
+
+  pids(): Iterable<number> {
+    return this.ids.keys()
+  }
+}
 
 async function undeclaredViews(
   { users }: Host,
@@ -114,7 +129,7 @@ async function undeclaredViews(
     const { pid, parent, uid, gid, inodes } = seen
     if (own.pids.has(pid) || parent === own.keeper) return
     for (const name of new Set(inodes.map((inode) => sockets.get(inode)))) {
-      if (name === undefined || (only !== undefined && name !== only) || leases.has(leaseKey(pid, name))) continue
+      if (name === undefined || (only !== undefined && name !== only) || leases.of(pid, name) !== undefined) continue
       const from = inheritedFrom(pid, name)
       views.push({
         lease: null,
@@ -135,7 +150,7 @@ async function undeclaredViews(
 
   function inheritedFrom(pid: number, name: string): number | undefined {
     for (const ancestor of ancestorsOf(pid, (child) => found.get(child)?.parent)) {
-      const lease = leases.get(leaseKey(ancestor, name))
+      const lease = leases.of(ancestor, name)
       if (lease !== undefined) return lease
     }
     return undefined

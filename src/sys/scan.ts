@@ -58,31 +58,25 @@ export async function surveyProcesses(inodes: Iterable<number>, pids: Iterable<n
 
 function* records(bytes: Uint8Array): Generator<ScannedProcess> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const word = (at: number) => view.getUint32(at, LITTLE_ENDIAN)
   for (let at = 0; at < bytes.length; ) {
-    const [pid, parent, uid, gid, count, cgroupLength, commandLength] = words(view, at)
     const sockets = at + HEADER
-    const cgroup = sockets + count * INODE
-    const command = cgroup + cgroupLength
-    const end = command + commandLength
+    const cgroup = sockets + word(at + 16) * INODE
+    const command = cgroup + word(at + 20)
+    const end = command + word(at + 24)
+    const inodes: number[] = []
+    for (let each = sockets; each < cgroup; each += INODE) inodes.push(Number(view.getBigUint64(each, LITTLE_ENDIAN)))
     yield {
-      pid,
-      parent,
-      uid,
-      gid,
-      inodes: Array.from({ length: count }, (_, index) =>
-        Number(view.getBigUint64(sockets + index * INODE, LITTLE_ENDIAN)),
-      ),
+      pid: word(at),
+      parent: word(at + 4),
+      uid: word(at + 8),
+      gid: word(at + 12),
+      inodes,
       cgroup: parseCgroup(text(bytes, cgroup, command)),
       command: parseCommand(text(bytes, command, end)),
     }
     at = end
   }
-}
-
-type Header = [number, number, number, number, number, number, number]
-
-function words(view: DataView, at: number): Header {
-  return Array.from({ length: HEADER / 4 }, (_, index) => view.getUint32(at + index * 4, LITTLE_ENDIAN)) as Header
 }
 
 function text(bytes: Uint8Array, from: number, to: number): string {
