@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts main.js beside this file in Node. Node changes some of what it was started with before any JavaScript runs, and
 # `exec` gives it back to the program that it becomes; so it is written down here, in the form that src/sys/program.ts reads.
-# `serve` is told under which path it was called: it is called again there, when the broker dies or is upgraded.
+# `serve` is told under which path it was called: it is called again there, when the broker dies or is upgraded. It collects its garbage
+# in the thread that everybody waits for: V8's helpers would take the processor from that thread, and it would wait for them in turn.
 
 self=$0
 while [ -h "$self" ]; do
@@ -29,8 +30,10 @@ case " $* " in
     ;;
 esac
 
+own_garbage=''
 case " $* " in
   *' serve '*)
+    own_garbage=yes
     FD_BROKER_SELF=$0
     export FD_BROKER_SELF
     ;;
@@ -40,4 +43,4 @@ command -v node >/dev/null || {
   echo 'fd-broker: there is no node in PATH: install Node.js 20.19 or later' >&2
   exit 111
 }
-exec node "${self%/*}/main.js" "$@"
+exec node ${own_garbage:+--single-threaded-gc} "${self%/*}/main.js" "$@"

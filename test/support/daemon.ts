@@ -9,6 +9,7 @@ import { expect } from 'vitest'
 import { atEnd } from './cleanup.ts'
 
 export const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js')
+const INSTALLED = resolve(import.meta.dirname, '../../dist/cli/fd-broker')
 export const IS_ROOT = process.getuid?.() === 0
 /** A user with no rights of its own. */
 export const NOBODY = 65534
@@ -53,6 +54,8 @@ export interface DaemonOptions {
   through?: readonly string[]
   /** Another copy of the command line than the checkout's. */
   cli?: string
+  /** Starts the program that is installed, a shell script, instead of main.js. */
+  installed?: boolean
   /** Under a keeper: `pid` is the keeper's, and `test/support/keeper.ts` finds the broker's. */
   keeper?: boolean
 }
@@ -84,8 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 export function launch(directory: string, config: string, options: Omit<DaemonOptions, 'sockets'> = {}): Daemon {
   const command = [
     ...(options.through ?? []),
-    process.execPath,
-    options.cli ?? CLI,
+    ...(options.installed ? [INSTALLED] : [process.execPath, options.cli ?? CLI]),
     'serve',
     ...(options.keeper ? [] : ['--no-keeper']),
     '--config',
