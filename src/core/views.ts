@@ -28,9 +28,12 @@ export function* holdersView(registry: Registry, only?: string): Generator<Holde
   for (const lease of leasesNow(registry, only)) yield { view: viewLease(lease), process: lease.holder.process }
 }
 
-/** All that are granted and not ended, of one name or of all, in the order in which they are kept: by id, as ids grow. */
-export function* leasesNow({ leases }: Registry, only?: string): Generator<Lease> {
-  for (const lease of leases.values()) if (only === undefined || lease.asked.name === only) yield lease
+/** All that are granted and not ended, by id: of all names, as they are kept, or of one, as that is when the first is asked for. */
+export function* leasesNow({ leases, names }: Registry, only?: string): Generator<Lease> {
+  if (only === undefined) return yield* leases.values()
+  const name = names.get(only)
+  const ofName = name === undefined ? [] : [...leasesOf(name)].sort((a, b) => a.id - b.id)
+  for (const lease of ofName) if (leases.has(lease.id)) yield lease
 }
 
 function viewName(name: Name): CoreNameView {

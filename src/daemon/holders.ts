@@ -56,9 +56,8 @@ async function look(
 ): Promise<Seen> {
   const only = names.includes(undefined) ? undefined : new Set(names.filter((name) => name !== undefined))
   const leases = new Leases()
-  await inSlices(leasesNow(registry), ({ id, asked: { name }, holder }) => {
-    if (only?.has(name) ?? true) leases.add(holder.pid, name, id)
-  })
+  const each = only === undefined ? leasesNow(registry) : [...only].flatMap((name) => [...leasesNow(registry, name)])
+  await inSlices(each, ({ id, asked: { name }, holder }) => leases.add(holder.pid, name, id))
   const byInode = new Map<number, string>()
   if (undeclared) {
     await inSlices(only ?? registry.names.keys(), (name) => {
