@@ -11,7 +11,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -39,10 +39,12 @@ const SHARES = [0.5, 0.99, 0.999, 1]
 const here = (file) => fileURLToPath(new URL(file, import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'fd-broker-bench-'))
 const socket = join(directory, 'control.sock')
+/** The launcher takes the node of PATH. */
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` }
 const running = []
 
 function start(command, args) {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] })
+  const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'ignore'] })
   child.stdin.on('error', () => {})
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const ended = new Promise((resolve) => child.once('close', resolve))
@@ -86,12 +88,14 @@ try {
   const crowd = start('python3', [here('crowd.py'), socket, workers, leases, idle])
   if ((await crowd.line()) !== 'ready') throw new Error('the crowd did not come')
   const prober = start(process.execPath, [here('prober.mjs'), socket])
-  const first = runFirst(prober)
-  if (values.fifo && !(first && runFirst(daemon))) throw new Error('--fifo needs root, and chrt (util-linux)')
   const probed = async () => {
     prober.child.stdin.write('\n')
     return JSON.parse(await prober.line())
   }
+  // Once it runs: threads that it starts later would have the priority, too.
+  await probed()
+  const first = runFirst(prober)
+  if (values.fifo && !(first && runFirst(daemon))) throw new Error('--fifo needs root, and chrt (util-linux)')
   const table_ = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length
   const held = await broker.holders(undefined, { undeclared: false })
   const how = first ? '' : '; acquiring at the ordinary priority'

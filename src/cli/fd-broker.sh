@@ -30,17 +30,16 @@ case " $* " in
     ;;
 esac
 
-own_garbage=''
-case " $* " in
-  *' serve '*)
-    own_garbage=yes
-    FD_BROKER_SELF=$0
-    export FD_BROKER_SELF
-    ;;
-esac
-
 command -v node >/dev/null || {
   echo 'fd-broker: there is no node in PATH: install Node.js 20.19 or later' >&2
   exit 111
 }
-exec node ${own_garbage:+--single-threaded-gc} "${self%/*}/main.js" "$@"
+
+case " $* " in
+  *' serve '*)
+    FD_BROKER_SELF=$0
+    export FD_BROKER_SELF
+    exec node --single-threaded-gc "${self%/*}/main.js" "$@"
+    ;;
+esac
+exec node "${self%/*}/main.js" "$@"

@@ -23,17 +23,21 @@ export function* listView({ names }: Registry): Generator<CoreNameView> {
   }
 }
 
-/** By lease id. Each lease as it is when its turn comes, also one that came meanwhile; those that ended meanwhile are not among them. */
+/**
+ * By lease id. Each lease as it is when its turn comes; of all names also one that came meanwhile. Those that ended meanwhile are not among
+ * them.
+ */
 export function* holdersView(registry: Registry, only?: string): Generator<HolderView> {
-  for (const lease of leasesNow(registry, only)) yield { view: viewLease(lease), process: lease.holder.process }
+  for (const lease of leasesNow(registry, only)) {
+    if (registry.leases.has(lease.id)) yield { view: viewLease(lease), process: lease.holder.process }
+  }
 }
 
-/** All that are granted and not ended, by id: of all names, as they are kept, or of one, as that is when the first is asked for. */
-export function* leasesNow({ leases, names }: Registry, only?: string): Generator<Lease> {
-  if (only === undefined) return yield* leases.values()
+/** All that are granted and not ended, of one name or of all, by id: those of all names are kept so. */
+export function leasesNow({ leases, names }: Registry, only?: string): Iterable<Lease> {
+  if (only === undefined) return leases.values()
   const name = names.get(only)
-  const ofName = name === undefined ? [] : [...leasesOf(name)].sort((a, b) => a.id - b.id)
-  for (const lease of ofName) if (leases.has(lease.id)) yield lease
+  return name === undefined ? [] : [...leasesOf(name)].sort((a, b) => a.id - b.id)
 }
 
 function viewName(name: Name): CoreNameView {

@@ -16,6 +16,7 @@ export interface ScannedProcess {
   command: string
 }
 
+/** struct proc_record of native/proc_scan.h. */
 const HEADER = 7 * 4
 const INODE = 8
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1

@@ -12,6 +12,7 @@ import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
 
+/** What is done after it, in an immediate, is followed by a poll, and only then by what that wants to be written. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Clients with sessions that have answered one request each; the loop has just polled. */
@@ -36,8 +37,6 @@ async function openSessions() {
 }
 
 const answersOf = (clients: Http2Client[]) => Promise.all(clients.map((client) => client.request()))
-
-// What is done in an immediate is followed by a poll, and only then by what it wants to be written.
 
 // Under Node 20 each of these refusals reads memory that it has freed (nodejs/node#64113), and after some hundreds the process is no more.
 const survives = Number(process.versions.node.split('.')[0]) >= 22

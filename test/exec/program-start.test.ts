@@ -1,14 +1,14 @@
 // What a program finds under `fd-broker exec` is what it finds under a shell.
 
 import { execFileSync } from 'node:child_process'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CLI, type Daemon, startDaemon } from '../support/daemon.ts'
+import { STUB } from '../support/exec.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
 
-const STUB = resolve(import.meta.dirname, '../../dist/cli/fd-broker')
 const HARNESS = join(import.meta.dirname, 'program_start.py')
 
 interface Found {

@@ -9,7 +9,6 @@ import { expect } from 'vitest'
 import { atEnd } from './cleanup.ts'
 
 export const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js')
-const INSTALLED = resolve(import.meta.dirname, '../../dist/cli/fd-broker')
 export const IS_ROOT = process.getuid?.() === 0
 /** A user with no rights of its own. */
 export const NOBODY = 65534
@@ -52,10 +51,8 @@ export interface DaemonOptions {
   env?: NodeJS.ProcessEnv
   /** Runs the daemon through this command, such as `prlimit --nofile=64`. */
   through?: readonly string[]
-  /** Another copy of the command line than the checkout's. */
+  /** Another program than the checkout's main.js, run by this Node when it is a script of it. */
   cli?: string
-  /** Starts the program that is installed, a shell script, instead of main.js. */
-  installed?: boolean
   /** Under a keeper: `pid` is the keeper's, and `test/support/keeper.ts` finds the broker's. */
   keeper?: boolean
 }
@@ -85,9 +82,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 /** Starts a broker that may fail: whoever calls looks at `exit` and `stderr`. */
 export function launch(directory: string, config: string, options: Omit<DaemonOptions, 'sockets'> = {}): Daemon {
+  const { cli = CLI } = options
   const command = [
     ...(options.through ?? []),
-    ...(options.installed ? [INSTALLED] : [process.execPath, options.cli ?? CLI]),
+    ...(cli.endsWith('.js') ? [process.execPath] : []),
+    cli,
     'serve',
     ...(options.keeper ? [] : ['--no-keeper']),
     '--config',
