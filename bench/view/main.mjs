@@ -87,7 +87,8 @@ try {
   const idle = Math.max(0, processes - workers)
   const crowd = start('python3', [here('crowd.py'), socket, workers, leases, idle])
   if ((await crowd.line()) !== 'ready') throw new Error('the crowd did not come')
-  const prober = start(process.execPath, [here('prober.mjs'), socket])
+  // Its helpers have the ordinary priority, and would be waited for.
+  const prober = start(process.execPath, ['--single-threaded-gc', here('prober.mjs'), socket])
   const probed = async () => {
     prober.child.stdin.write('\n')
     return JSON.parse(await prober.line())
