@@ -87,6 +87,9 @@ try {
   const idle = Math.max(0, processes - workers)
   const crowd = start('python3', [here('crowd.py'), socket, workers, leases, idle])
   if ((await crowd.line()) !== 'ready') throw new Error('the crowd did not come')
+  // Before the acquiring process: its lease comes and goes.
+  const table_ = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length
+  const held = await broker.holders(undefined, { undeclared: false })
   // Its helpers have the ordinary priority, and would be waited for.
   const prober = start(process.execPath, ['--single-threaded-gc', here('prober.mjs'), socket])
   const probed = async () => {
@@ -97,8 +100,6 @@ try {
   await probed()
   const first = runFirst(prober)
   if (values.fifo && !(first && runFirst(daemon))) throw new Error('--fifo needs root, and chrt (util-linux)')
-  const table_ = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length
-  const held = await broker.holders(undefined, { undeclared: false })
   const how = first ? '' : '; acquiring at the ordinary priority'
   console.log(`${names} names, ${held.length} leases, ${table_} processes${how}\n`)
   console.log(`${''.padEnd(34)}  count       p50       p99     p99.9       max`)
