@@ -19,10 +19,10 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'two at a time',
+          name: 'three at a time',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: alone,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

@@ -2,12 +2,14 @@
 #include "addon.h"
 #include "audit.h"
 
-#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+
+/* After sys/socket.h: the headers of Linux before 6.2 leave that out. */
+#include <linux/vm_sockets.h>
 
 enum { WORD = sizeof(int32_t), TEXT = 16, IP_OPTIONS_MOST = 40, RTHDR_MOST = 64 };
 

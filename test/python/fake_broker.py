@@ -76,6 +76,8 @@ class FakeConnection:
         data, control, flags, _ = self.sock.recvmsg(16384, 1032, socket.MSG_CMSG_CLOEXEC)
         fds = descriptors(control)
         close_all(fds)
+        if not data:
+            return False  # the client is gone
         try:
             if control or flags & socket.MSG_TRUNC:
                 raise Malformed("descriptors, or too long")

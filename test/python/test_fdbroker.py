@@ -113,14 +113,15 @@ class Scripted(unittest.TestCase):
 class Checked(unittest.TestCase):
     """check_broker.py against a broker that keeps the rules, and against ones that break one."""
 
-    def check(self, *faults):
+    def check(self, *faults, patience=2.0):
+        """patience, in seconds: how long an answer or an end that does not come is waited for."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "control.sock")
             broker = FakeBroker(path, faults)
             report = io.StringIO()
             with contextlib.redirect_stdout(report), contextlib.redirect_stderr(report):
                 slow = Connection.__init__.__defaults__
-                Connection.__init__.__defaults__ = (None, 2.0, None)
+                Connection.__init__.__defaults__ = (None, patience, None)
                 try:
                     status = check_broker.main([path, "web", "--exclusive", "one"])
                 finally:
@@ -133,17 +134,17 @@ class Checked(unittest.TestCase):
         self.assertEqual(status, 0, report)
 
     def test_it_sees_a_broker_that_stays_open_after_a_malformed_packet(self):
-        status, report = self.check("stays open")
+        status, report = self.check("stays open", patience=0.5)
         self.assertEqual(status, 1)
         self.assertIn("FAILED  the first request must be hello: the connection stays open", report)
 
     def test_it_sees_descriptors_in_the_wrong_order(self):
-        status, report = self.check("wrong order")
+        status, report = self.check("wrong order", patience=0.5)
         self.assertEqual(status, 1)
         self.assertIn("FAILED  acquire brings one descriptor for each socket: the descriptor's cookie", report)
 
     def test_it_sees_unknown_keys_ignored(self):
-        status, report = self.check("any key")
+        status, report = self.check("any key", patience=0.5)
         self.assertEqual(status, 1)
         self.assertIn("FAILED  wrong arguments are invalid and named", report)
 
