@@ -6,9 +6,9 @@
 // first GOAWAY is written to the descriptor, between two of Node's own writes. Inside TLS nobody but Node can write:
 // there a session is served until it is idle, and told only then.
 //
-// Node 20's fact (nodejs/node#64113; no longer in 22.23, 24.22 and 26.12): a request that is read after session.close() and before its
-// GOAWAY is written is refused from within nghttp2's reading. That writes the GOAWAY, which frees the very stream that is being read, and
-// the heap is corrupted. So close() comes only when a GOAWAY is out and nghttp2 hands over no new stream any more.
+// Node's fact (nodejs/node#64113, CVE-2026-56848; in all of 20, mended in 22.23.2, 24.18.1 and 26.5.1): a request that is read after
+// session.close() and before its GOAWAY is written is refused from within nghttp2's reading. That writes the GOAWAY, which frees the very
+// stream that is being read, and the heap is corrupted. So close() comes only when a GOAWAY is out and nghttp2 hands over no new stream.
 
 import { writeSync } from 'node:fs'
 import type { ServerHttp2Session } from 'node:http2'

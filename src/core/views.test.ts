@@ -112,10 +112,10 @@ describe('the holders', () => {
     expect([...holdersView(world.registry, 'nil')]).toEqual([])
   })
 
-  it('are shown as they are when their turn comes', () => {
+  it.each([undefined, 'web'])('are shown as they are when their turn comes (of: %s)', (only) => {
     const world = new World({})
     const [first, second, third] = [world.acquire(1), world.acquire(2), world.acquire(3)]
-    const views = holdersView(world.registry)
+    const views = holdersView(world.registry, only)
     expect(views.next().value).toMatchObject({ view: { lease: first } })
     world.step({ type: 'release', connection: 2, request: 9, lease: second })
     world.step({ type: 'drain', target: { lease: third } })

@@ -23,21 +23,29 @@ export function* listView({ names }: Registry): Generator<CoreNameView> {
   }
 }
 
-/**
- * By lease id. Each lease as it is when its turn comes; of all names also one that came meanwhile. Those that ended meanwhile are not among
- * them.
- */
+/** By lease id. Each lease as it is when its turn comes, also one that came meanwhile; those that ended meanwhile are not among them. */
 export function* holdersView(registry: Registry, only?: string): Generator<HolderView> {
   for (const lease of leasesNow(registry, only)) {
     if (registry.leases.has(lease.id)) yield { view: viewLease(lease), process: lease.holder.process }
   }
 }
 
-/** All that are granted and not ended, of one name or of all, by id: those of all names are kept so. */
-export function leasesNow({ leases, names }: Registry, only?: string): Iterable<Lease> {
-  if (only === undefined) return leases.values()
-  const name = names.get(only)
-  return name === undefined ? [] : [...leasesOf(name)].sort((a, b) => a.id - b.id)
+/** All that are granted and not ended, of one name or of all, by id, and after them those that come meanwhile. */
+export function leasesNow(registry: Registry, only?: string): Iterable<Lease> {
+  return only === undefined ? registry.leases.values() : leasesOfName(registry, only)
+}
+
+function* leasesOfName(registry: Registry, key: string): Generator<Lease> {
+  let last = 0
+  for (let some = leasesAfter(registry, key, last); some.length > 0; some = leasesAfter(registry, key, last)) {
+    for (const lease of some) yield lease
+    last = some.at(-1)!.id
+  }
+}
+
+function leasesAfter({ names }: Registry, key: string, last: number): Lease[] {
+  const name = names.get(key)
+  return name === undefined ? [] : [...leasesOf(name)].filter(({ id }) => id > last).sort((a, b) => a.id - b.id)
 }
 
 function viewName(name: Name): CoreNameView {

@@ -53,22 +53,45 @@ describe('effects of one step', () => {
     expect([closed, done]).toEqual([true, [['stopped', 'b']]])
   })
 
-  it('are performed when the telling that is due before one of them fails', () => {
+  it('are performed when the telling that is due before one of them fails, of which the rest is told', () => {
     const done: unknown[] = []
-    let fails = true
-    const tellPublished = () => {
-      if (!fails) return
-      fails = false
-      throw FULL
+    let owed = 3
+    const journal = {
+      note: () => {},
+      tellPublished: () => {
+        while (owed > 0) {
+          if (owed-- === 3) throw FULL
+          done.push('told')
+        }
+      },
+      get owesTelling() {
+        return owed > 0
+      },
     }
     const broker = {
       sessions: new Map([[7, { answer: () => done.push('answered') }]]),
-      journal: { note: () => {}, tellPublished, owesTelling: false },
+      journal,
       timers: { stop: () => done.push('stopped') },
-      failed: (_: object, id: number, error: Error) => done.push(['failed', id, error]),
+      log: { error: ({ err }: { err: Error }) => done.push(err) },
     }
     new Effects(broker as unknown as EffectsHost).performAll([reply, stopTimer])
-    expect(done).toEqual([['failed', 3, FULL], 'stopped'])
+    expect(done).toEqual([FULL, 'told', 'told', 'answered', 'stopped'])
+  })
+
+  it('that end leases let each name rest, though with another that fails', () => {
+    const done: unknown[] = []
+    const broker = {
+      journal: { note: () => {}, published: () => {}, tellPublished: () => {}, owesTelling: false },
+      guard: { ended: () => {} },
+      processBound: { ended: () => {} },
+      undeclared: { leaseEnded: (name: string) => (name === 'web' ? full() : done.push(name)) },
+      processes: { relax: () => {} },
+      registry: { names: new Map() },
+      log: { error: ({ err, name }: { err: Error; name: string }) => done.push([name, err]) },
+    }
+    const ends = ['web', 'api'].map((name): Effect => ({ type: 'publish', event: { event: 'died', at: 0, name } }))
+    new Effects(broker as unknown as EffectsHost).performAll(ends)
+    expect(done).toEqual([['web', FULL], 'api'])
   })
 
   const published: Effect = { type: 'publish', event: { event: 'died', at: 0, name: 'web' } }

@@ -92,20 +92,36 @@ export class Effects {
   }
 
   private attempt(effect: Effect): void {
+    if (!OVERTAKING.has(effect.type)) this.followUp()
     try {
-      if (!OVERTAKING.has(effect.type)) this.followUp()
       this.perform(effect)
     } catch (error) {
       this.tellFailure(effect, error)
     }
   }
 
+  /** What of it fails keeps neither the rest of it nor the effect that it goes before. */
   private followUp(): void {
-    this.broker.journal.tellPublished()
+    this.tellPublished()
     if (this.endings.length === 0) return
     const names = this.endings
     this.endings = []
-    for (const name of names) this.afterEnd(name)
+    for (const name of names) {
+      try {
+        this.afterEnd(name)
+      } catch (error) {
+        this.broker.log.error({ err: error, name }, 'what follows from the end of a lease failed')
+      }
+    }
+  }
+
+  private tellPublished(): void {
+    try {
+      this.broker.journal.tellPublished()
+    } catch (error) {
+      this.broker.log.error({ err: error }, 'an event could not be told')
+      if (this.broker.journal.owesTelling) this.tellPublished()
+    }
   }
 
   /** Whose request it was an answer to hears of it. */

@@ -2,12 +2,9 @@
 
 import { addon } from './addon.ts'
 import { findKeeper } from './keeper-find.ts'
+import { LAUNCHER_VARIABLES, SELF_VARIABLE } from './launcher-variables.ts'
 import type { ProgramStart } from './program.ts'
-import { START_VARIABLE } from './start-variable.ts'
 import { check } from './system-error.ts'
-
-/** Where src/cli/fd-broker.sh says under which path it was called: what stands there later is what an upgrade starts. */
-export const SELF_VARIABLE = 'FD_BROKER_SELF'
 
 /** How this process was called, so that it can be called again. */
 export function ownCommand(variables: NodeJS.ProcessEnv): string[] {
@@ -20,7 +17,7 @@ export function ownCommand(variables: NodeJS.ProcessEnv): string[] {
 export function becomeKeeper({ sets, stdio }: ProgramStart, variables: NodeJS.ProcessEnv): never {
   const words = [findKeeper(), ...ownCommand(variables)]
   const argv = Buffer.from(words.map((word) => `${word}\0`).join(''))
-  const changes = Buffer.from([START_VARIABLE, SELF_VARIABLE].map((name) => `${name}\0`).join(''))
+  const changes = Buffer.from(LAUNCHER_VARIABLES.map((name) => `${name}\0`).join(''))
   const passed = passedBySystemd(variables)
   check(addon.execReplace(argv, changes, passed, 3, sets, stdio), 'execve')
   throw new Error('execve returned')

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { addon } from './addon.ts'
-import { START_VARIABLE } from './start-variable.ts'
+import { LAUNCHER_VARIABLES, START_VARIABLE } from './launcher-variables.ts'
 import { check } from './system-error.ts'
 
 export interface ProgramStart {
@@ -63,7 +63,7 @@ function lastArguments(count: number): Uint8Array {
 
 /** Never returns: when the program cannot be run, says why on descriptor 2 and ends with 126, or 127 if there is none. */
 export function become({ start, words, changes, fds, first }: Program): never {
-  const text = [START_VARIABLE, ...changes].map((change) => `${change}\0`).join('')
+  const text = [...LAUNCHER_VARIABLES, ...changes].map((change) => `${change}\0`).join('')
   const { sets, stdio } = start
   check(addon.execReplace(lastArguments(words), Buffer.from(text), Int32Array.from(fds), first, sets, stdio), 'execve')
   throw new Error('execve returned')

@@ -118,7 +118,7 @@ it('tls: waits for connections', async () => {
   expect(await done).toEqual({ reason: 'released', cut: 0 })
 })
 
-it('http2: says GOAWAY twice, and answers what is sent between them', async () => {
+it('http2: says GOAWAY with the highest id and then with the last one, and answers what is sent between them', async () => {
   const { lease, done, port } = await serve(createHttp2((_, response) => response.end()))
   const client = new Http2Client(port)
   atEnd(() => client.close())
