@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Effect } from '../core/types.ts'
 import { Effects, type EffectsHost } from './effects.ts'
+import { Journal } from './journal.ts'
 
 const FULL = new Error('no descriptor is left')
 const full = () => {
@@ -55,26 +56,18 @@ describe('effects of one step', () => {
 
   it('are performed when the telling that is due before one of them fails, of which the rest is told', () => {
     const done: unknown[] = []
-    let owed = 3
-    const journal = {
-      note: () => {},
-      tellPublished: () => {
-        while (owed > 0) {
-          if (owed-- === 3) throw FULL
-          done.push('told')
-        }
-      },
-      get owesTelling() {
-        return owed > 0
-      },
-    }
+    const tell = ({ at }: { at: number }) => (at === 1 ? full() : done.push('told'))
+    const log = { error: ({ err }: { err: Error }) => done.push(err), isLevelEnabled: () => false }
+    const [state, counters] = [{ keeps: false }, { names: { count: () => {} } }]
+    const parts = [log, state, counters, new Set([{ tell }])] as unknown as ConstructorParameters<typeof Journal>
     const broker = {
       sessions: new Map([[7, { answer: () => done.push('answered') }]]),
-      journal,
+      journal: new Journal(...parts),
       timers: { stop: () => done.push('stopped') },
-      log: { error: ({ err }: { err: Error }) => done.push(err) },
+      log,
     }
-    new Effects(broker as unknown as EffectsHost).performAll([reply, stopTimer])
+    const events = [1, 2, 3].map((at): Effect => ({ type: 'publish', event: { event: 'paused', at, name: 'web' } }))
+    new Effects(broker as unknown as EffectsHost).performAll([...events, reply, stopTimer])
     expect(done).toEqual([FULL, 'told', 'told', 'answered', 'stopped'])
   })
 

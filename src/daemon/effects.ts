@@ -102,7 +102,7 @@ export class Effects {
 
   /** What of it fails keeps neither the rest of it nor the effect that it goes before. */
   private followUp(): void {
-    this.tellPublished()
+    this.broker.journal.tellPublished()
     if (this.endings.length === 0) return
     const names = this.endings
     this.endings = []
@@ -112,15 +112,6 @@ export class Effects {
       } catch (error) {
         this.broker.log.error({ err: error, name }, 'what follows from the end of a lease failed')
       }
-    }
-  }
-
-  private tellPublished(): void {
-    try {
-      this.broker.journal.tellPublished()
-    } catch (error) {
-      this.broker.log.error({ err: error }, 'an event could not be told')
-      if (this.broker.journal.owesTelling) this.tellPublished()
     }
   }
 

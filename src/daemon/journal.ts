@@ -104,8 +104,16 @@ export class Journal {
     return this.told < this.due
   }
 
+  /** What one comes to keeps neither the others from being told nor what follows them from being done. */
   tellPublished(): void {
-    while (this.told < this.due) this.tell(this.noted[this.told++]!)
+    while (this.told < this.due) {
+      const noted = this.noted[this.told++]!
+      try {
+        this.tell(noted)
+      } catch (error) {
+        this.log.error({ err: error, event: noted.occurrence.event }, 'an event could not be told')
+      }
+    }
   }
 
   /** An event that goes before whatever follows from it. Whoever announces it settles it in the same turn. */
