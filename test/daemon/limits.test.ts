@@ -109,16 +109,16 @@ describe.runIf(IS_ROOT)('quotas of a user (needs root)', () => {
       daemon,
       `
 kept = [connect() for _ in range(5)]
-def answer():
-    # Its id is its own, and what follows hello is not answered any more.
-    one = Connection(sys.argv[2], timeout=30)
-    one._next_id = 77
-    one.start('hello', version=1)
-    one.start('list')
-    first = one.receive().message
-    return first['id'], first['code'], first['message'], code(one.receive)
 say(code(connect), code(connect))
-say(answer())
+wait()
+# Its id is its own, and what follows hello is not answered any more.
+one = Connection(sys.argv[2], timeout=30)
+one._next_id = 77
+one.start('hello', version=1)
+one.start('list')
+say('both are sent')
+first = one.receive().message
+say((first['id'], first['code'], first['message'], code(one.receive)))
 say(code(granted, kept[0], 'web'))
 kept.pop().close()
 for _ in range(100):
@@ -130,6 +130,11 @@ wait()
       NOBODY,
     )
     expect(await worker.line()).toBe('LIMIT LIMIT')
+    // It would answer the first and close before the second is sent.
+    process.kill(daemon.pid, 'SIGSTOP')
+    worker.write('')
+    expect(await worker.line()).toBe('both are sent')
+    process.kill(daemon.pid, 'SIGCONT')
     expect(await worker.line()).toMatch(
       /^\(77, 'LIMIT', 'uid 65534 has 5 connections.*max_connections_per_uid.*', 'CLOSED'\)$/,
     )
