@@ -13,7 +13,7 @@ import { inSlices } from './slices.ts'
 interface Seen {
   found: ReadonlyMap<number, ScannedProcess>
   own: OwnProcesses
-  /** Of all who had one since the look began: who has a socket open by right is no copy, though his lease ends or another begins meanwhile. */
+  /** Of all who had one during the look: who has a socket open by right is no copy, though his lease has begun or ended meanwhile. */
   leases: Leases
   /** The name of each socket that was looked for, by its inode. */
   sockets: ReadonlyMap<number, string>
@@ -56,6 +56,7 @@ async function look(
 ): Promise<Seen> {
   const only = names.includes(undefined) ? undefined : new Set(names.filter((name) => name !== undefined))
   const leases = new Leases()
+  const next = registry.nextLease
   const each = only === undefined ? leasesNow(registry) : [...only].flatMap((name) => [...leasesNow(registry, name)])
   await inSlices(each, ({ id, asked: { name }, holder }) => leases.add(holder.pid, name, id))
   const byInode = new Map<number, string>()
@@ -67,6 +68,10 @@ async function look(
   const survey = await surveyProcesses(byInode.keys(), leases.pids())
   const found = new Map<number, ScannedProcess>()
   await inSlices(survey.found, (process) => found.set(process.pid, process))
+  for (let id = next; id < registry.nextLease; id++) {
+    const lease = registry.leases.get(id) ?? registry.ended.get(id)
+    if (lease !== undefined) leases.add(lease.holder.pid, lease.asked.name, id)
+  }
   const own = ownProcesses()
   const unseen = survey.unseen.filter((pid) => pid !== INIT && !own.pids.has(pid)).length
   return { found, own, leases, sockets: byInode, unseen }
@@ -81,7 +86,6 @@ async function show(broker: Host, name: string | undefined, seen: Seen): Promise
     known.set(process, facts)
     view.user = users.of(view.uid)
     declared.push(Object.assign(view, facts))
-    seen.leases.add(view.pid, view.name, view.lease)
   })
   if (seen.sockets.size === 0) return { holders: declared }
   const copies = await undeclaredViews(broker, name, seen)

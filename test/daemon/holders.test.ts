@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Asker, closeAll } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
@@ -39,7 +40,8 @@ function endAlso(pid: number): void {
 }
 
 describe('holders', () => {
-  it('takes nobody for undeclared who takes the next lease before he gives the last one back', async () => {
+  /** The states of the holders of `api` in each of so many answers, while `turn` is done over and over. */
+  async function statesDuring(rounds: number, turn: (churner: Asker) => Promise<void>): Promise<string[][]> {
     const daemon = await startDaemon({ sockets: `${table('web')}max_holders = 2000\n${table('api')}` })
     const [crowd, churner, viewer] = [
       await Asker.connect(daemon.control),
@@ -48,27 +50,45 @@ describe('holders', () => {
     ]
     // So many that a view of them takes several turns of the broker's loop.
     for (let count = 0; count < 1500; count++) await crowd.lease('web')
-    const { message, fds } = await churner.received('acquire', { name: 'api' })
-    let lease = message['lease']
+    await turn(churner)
     let over = false
     const churning = (async () => {
-      while (!over) {
-        const next = await churner.lease('api')
-        await churner.ask('release', { lease })
-        lease = next
-      }
+      while (!over) await turn(churner)
     })()
-    const answers: View[][] = []
-    for (let round = 0; round < 20; round++) {
+    const answers: string[][] = []
+    for (let round = 0; round < rounds; round++) {
       const parts = await viewer.parts('holders')
-      answers.push(parts.flatMap((part) => part.message['holders'] as View[]).filter(({ name }) => name === 'api'))
+      const views = parts.flatMap((part) => part.message['holders'] as View[]).filter(({ name }) => name === 'api')
+      answers.push([...new Set(views.map(({ state }) => state))])
     }
     over = true
     await churning
-    closeAll(fds)
     for (const asker of [crowd, churner, viewer]) asker.close()
-    const states = answers.map((views) => new Set(views.map(({ state }) => state)))
-    expect(states).toEqual(answers.map(() => new Set(['granted'])))
+    return answers
+  }
+
+  it('takes nobody for undeclared who takes the next lease before he gives the last one back', async () => {
+    let [lease, kept]: [unknown, number[]] = [undefined, []]
+    const states = await statesDuring(20, async (churner) => {
+      const { message, fds } = await churner.received('acquire', { name: 'api' })
+      if (lease !== undefined) await churner.ask('release', { lease })
+      closeAll(kept)
+      ;[lease, kept] = [message['lease'], fds]
+    })
+    closeAll(kept)
+    expect(states).toEqual(states.map(() => ['granted']))
+  })
+
+  it('takes nobody for undeclared who has had a lease only between the beginning of the look and its end', async () => {
+    const states = await statesDuring(50, async (churner) => {
+      const { message, fds } = await churner.received('acquire', { name: 'api' })
+      await sleep(3)
+      closeAll(fds)
+      await churner.ask('release', { lease: message['lease'] })
+      await sleep(3)
+    })
+    expect(states.flat()).toContain('granted')
+    expect(states.flat()).not.toContain('undeclared')
   })
 
   it('shows a child that inherited the socket as undeclared, with the lease that it has it from, as long as it runs', async () => {
