@@ -110,12 +110,12 @@ describe.each(SHELLS)('%s', (shell) => {
   )
 })
 
-/** Until the window has not changed for a while. */
+/** Until the window has not changed, and the shell has run nothing, for a while. */
 async function settled(window: Window): Promise<void> {
   let before = -1
   for (let still = 0; still < 8; ) {
-    const { written } = await window.look()
-    still = written === before ? still + 1 : 0
+    const { written, busy } = await window.look()
+    still = written === before && !busy ? still + 1 : 0
     before = written
     await new Promise((resolve) => setTimeout(resolve, 50))
   }

@@ -1,6 +1,6 @@
 """A program in a terminal of its own. Commands come by line on stdin, answers go as JSON lines to stdout:
 ["screen"], ["keys", TEXT], ["size", COLUMNS, ROWS], ["signal", NAME]."""
-import codecs, fcntl, json, os, pty, re, select, signal, struct, sys, termios
+import codecs, fcntl, glob, json, os, pty, re, select, signal, struct, sys, termios
 
 SEQUENCE = re.compile('\x1b\\[([?0-9;]*)([A-Za-z])')
 
@@ -104,10 +104,21 @@ def main():
                 lines = [''.join(row) for row in screen.cells]
                 modes = termios.tcgetattr(master)
                 answer(lines=lines, modes=screen.modes, unknown=screen.unknown, written=written, ended=ended,
-                       restored=modes[:4] == before[:4])
+                       restored=modes[:4] == before[:4], busy=ended is None and has_children(pid))
     if ended is None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def has_children(pid):
+    for path in glob.glob(f'/proc/{pid}/task/*/children'):
+        try:
+            with open(path) as children:
+                if children.read():
+                    return True
+        except OSError:
+            pass  # the thread has ended
+    return False
 
 
 def answer(**fields):

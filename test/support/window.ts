@@ -20,6 +20,8 @@ export interface Sight {
   ended: number | null
   /** The terminal's own modes are those that it had before. */
   restored: boolean
+  /** It has children at the moment. */
+  busy: boolean
 }
 
 export interface Window {
