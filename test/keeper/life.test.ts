@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -29,6 +29,20 @@ function addSocket({ config, directory }: Daemon, name: string): string {
 }
 
 const rssOf = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
+/** What a process has open beside stdin, stdout and stderr. */
+const openBy = (pid: number) =>
+  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return Number(fd) < 3 ? [] : [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      return [] // closed meanwhile
+    }
+  })
+/** The inode of the socket that listens at a path. */
+const listenerOf = (path: string) =>
+  new RegExp(`^\\S+ \\S+ \\S+ 00010000 \\S+ \\S+ +(\\d+) ${path}$`, 'm').exec(
+    readFileSync('/proc/net/unix', 'utf8'),
+  )![1]!
 const nameOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
 const alive = (pid: number) => {
   try {
@@ -57,9 +71,16 @@ describe('the keeper', () => {
 
   it('has each socket, the control socket and the lock open, and nothing that it was not given', async () => {
     const daemon = await startKept({ sockets: SOCKETS })
-    const before = readdirSync(`/proc/${daemon.pid}/fd`).length
+    const sockets = [join(daemon.directory, 'web.sock'), daemon.control].map((path) => `socket:[${listenerOf(path)}]`)
+    const others = ['/memfd:fd-broker-state (deleted)', `${daemon.control}.lock`, 'anon_inode:[signalfd]']
+    const hasThem = () => {
+      const open = openBy(daemon.pid)
+      // One more: the way to the broker.
+      return open.length === 6 && [...sockets, ...others].every((each) => open.includes(each))
+    }
+    await until(hasThem, 'it has them')
     for (let times = 0; times < 3; times++) await killBroker(daemon)
-    await until(() => readdirSync(`/proc/${daemon.pid}/fd`).length === before, 'as many as before')
+    await until(hasThem, 'it has them again')
     await stopCleanly(daemon)
   })
 
