@@ -9,7 +9,7 @@ import { report } from './report.mjs'
 import { onStage, until } from './stage.mjs'
 
 const { rounds, rate, json } = readOptions({ rounds: 5, rate: 500 })
-const READY_TIMEOUT = 400
+const READY_TIMEOUT = 2000
 
 const WAYS = {
   'crashes before ready': { ready: 'crash', why: 'died' },

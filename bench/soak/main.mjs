@@ -43,7 +43,7 @@ async function disturb() {
 }
 
 /** What a killed worker had accepted ends with it: no broker can change that. */
-const CUT_WITHIN_MS = 1000
+const CUT_WITHIN_MS = 3000
 const cutByKill = ({ at, took }) =>
   figures.kills.some((kill) => kill >= at - 1 && kill <= at + took + 1 && at + took - kill < CUT_WITHIN_MS)
 

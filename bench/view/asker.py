@@ -2,7 +2,8 @@
 
     python3 asker.py SOCKET list|holders REST
 
-It rests for REST milliseconds after each. One line of JSON when its input ends: how long each answer took, in milliseconds.
+It rests for REST milliseconds after each. A line when it begins, and one of JSON when its input ends: how long each answer took, in
+milliseconds.
 """
 
 import json
@@ -18,6 +19,7 @@ PARTS = b"\xa5parts"  # its value is a positive fixint
 
 broker = Connection(sys.argv[1], timeout=60)
 broker.hello()
+print("begun", flush=True)
 times = []
 while not select.select([sys.stdin], [], [], 0)[0]:
     before = time.monotonic()

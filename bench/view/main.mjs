@@ -115,6 +115,7 @@ try {
   /** What was measured while somebody asked for `verb`, or nobody for anything. */
   const during = async (verb) => {
     const asker = verb && start('python3', [here('asker.py'), socket, verb, REST])
+    await asker?.line()
     await probed()
     await setTimeout(seconds * 1000)
     const acquires = await probed()

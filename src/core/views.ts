@@ -35,6 +35,14 @@ export function leasesNow(registry: Registry, only?: string): Iterable<Lease> {
   return only === undefined ? registry.leases.values() : leasesOfName(registry, only)
 }
 
+/** Those whose id is not below `first`, whether they go on or have ended, of which the last 4,096 are remembered. */
+export function* grantedFrom({ leases, ended, nextLease }: Registry, first: number): Generator<Lease> {
+  for (let id = first; id < nextLease; id++) {
+    const lease = leases.get(id) ?? ended.get(id)
+    if (lease !== undefined) yield lease
+  }
+}
+
 function* leasesOfName(registry: Registry, key: string): Generator<Lease> {
   let last = 0
   for (let some = leasesAfter(registry, key, last); some.length > 0; some = leasesAfter(registry, key, last)) {

@@ -2,7 +2,7 @@
 // has the sockets open.
 
 import type { ProcessKey } from '../core/types.ts'
-import { holdersView, leasesNow } from '../core/views.ts'
+import { grantedFrom, holdersView, leasesNow } from '../core/views.ts'
 import type { HoldersAnswer, LeaseView, Requests, UndeclaredView } from '../protocol/messages.ts'
 import { containerOfCgroup, type ScannedProcess, surveyProcesses, unitOfCgroup } from '../sys/index.ts'
 import type { HolderViews, Host } from './host.ts'
@@ -68,10 +68,7 @@ async function look(
   const survey = await surveyProcesses(byInode.keys(), leases.pids())
   const found = new Map<number, ScannedProcess>()
   await inSlices(survey.found, (process) => found.set(process.pid, process))
-  for (let id = next; id < registry.nextLease; id++) {
-    const lease = registry.leases.get(id) ?? registry.ended.get(id)
-    if (lease !== undefined) leases.add(lease.holder.pid, lease.asked.name, id)
-  }
+  for (const { id, asked, holder } of grantedFrom(registry, next)) leases.add(holder.pid, asked.name, id)
   const own = ownProcesses()
   const unseen = survey.unseen.filter((pid) => pid !== INIT && !own.pids.has(pid)).length
   return { found, own, leases, sockets: byInode, unseen }

@@ -2,6 +2,7 @@
 // holder may still have the socket open. Whoever has is named by an event, looked for when the grant has long gone out.
 
 import { hasHolder, leasesOf, type Registry } from '../core/registry.ts'
+import { grantedFrom } from '../core/views.ts'
 import { scanProcesses } from '../sys/index.ts'
 import { ancestorsOf, ownProcesses } from './own-processes.ts'
 import type { Sockets } from './sockets.ts'
@@ -14,6 +15,7 @@ export class UndeclaredCopies {
   private readonly sockets: Sockets
   private readonly found: (name: string, pids: number[]) => void
   private readonly timers = new Map<string, NodeJS.Timeout>()
+  private closed = false
 
   constructor(registry: Registry, sockets: Sockets, found: (name: string, pids: number[]) => void) {
     this.registry = registry
@@ -23,21 +25,25 @@ export class UndeclaredCopies {
 
   /** A lease of that name has ended. */
   leaseEnded(name: string): void {
-    if (this.registry.names.get(name)?.config.mode !== 'exclusive' || this.timers.has(name)) return
+    if (this.closed || this.registry.names.get(name)?.config.mode !== 'exclusive' || this.timers.has(name)) return
     this.timers.set(
       name,
       setTimeout(() => this.look(name), LOOK_AFTER_MS),
     )
   }
 
+  /** Who had a lease at any time during it is no copy, nor is what he started: when a lease ends meanwhile, there is another look. */
   private async look(name: string): Promise<void> {
-    const found = [...(await scanProcesses(this.sockets.inodes(name)))]
-    if (!this.timers.delete(name)) return
-    const own = ownProcesses()
+    this.timers.delete(name)
+    const next = this.registry.nextLease
     const declared = this.declared(name)
-    const undeclared = found.filter(({ pid, parent }) => {
+    const found = new Map([...(await scanProcesses(this.sockets.inodes(name)))].map((each) => [each.pid, each]))
+    if (this.closed) return
+    for (const { asked, holder } of grantedFrom(this.registry, next)) if (asked.name === name) declared.add(holder.pid)
+    const own = ownProcesses()
+    const undeclared = [...found.values()].filter(({ pid, parent }) => {
       if (own.pids.has(pid) || parent === own.keeper || declared.has(pid)) return false
-      return ![...ancestorsOf(pid)].some((ancestor) => declared.has(ancestor))
+      return ![...ancestorsOf(pid, (child) => found.get(child)?.parent)].some((ancestor) => declared.has(ancestor))
     })
     if (undeclared.length > 0)
       this.found(
@@ -46,7 +52,6 @@ export class UndeclaredCopies {
       )
   }
 
-  /** Who has a lease now; what they started shares their lease. */
   private declared(name: string): Set<number> {
     const pids = new Set<number>()
     const known = this.registry.names.get(name)
@@ -55,6 +60,7 @@ export class UndeclaredCopies {
   }
 
   close(): void {
+    this.closed = true
     for (const timer of this.timers.values()) clearTimeout(timer)
     this.timers.clear()
   }

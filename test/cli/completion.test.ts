@@ -91,6 +91,7 @@ const NOT_IN_ZSH: readonly [string, string][] = [
 describe.each(SHELLS)('%s', (shell) => {
   it.runIf(isInstalled(shell))(
     `completes commands, options, their words and the broker's names (needs ${shell})`,
+    { timeout: 120_000 },
     async () => {
       const daemon = await startDaemon({ sockets: SOCKETS })
       const other = await startDaemon({ sockets: OTHER })

@@ -158,7 +158,7 @@ describe('the terminal is restored', () => {
   it('by a fault of its own, which is reported after', async () => {
     const daemon = await startDaemon({ sockets: NAMES })
     const hook = 'Math.floor = () => { throw new Error("a fault of its own") }'
-    const later = `process.stdin.on("newListener", () => setTimeout(() => { ${hook} }, 1500))`
+    const later = `process.stdin.on("newListener", () => setTimeout(() => { ${hook} }, 4000))`
     const window = top(daemon, [], {
       env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(later)}` },
     })
@@ -234,7 +234,7 @@ describe('without a terminal', () => {
   it('goes on while the broker is away, and says so', async () => {
     const daemon = await startDaemon({ sockets: NAMES })
     const seen = join(daemon.directory, 'seen')
-    const printing = print(daemon, `--interval 0.5 --count 4 | { read x; touch ${seen}; cat; }`)
+    const printing = print(daemon, `--interval 1 --count 4 | { read x; touch ${seen}; cat; }`)
     await until(() => existsSync(seen), 'the first table')
     await daemon.stop('SIGKILL')
     const { stderr, status } = await printing

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import type { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { Asker, closeAll } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { CLI, type Daemon, IS_ROOT, NOBODY, startDaemon, stopCleanly, until } from '../support/daemon.ts'
@@ -68,7 +69,7 @@ describe('holders', () => {
   }
 
   it('takes nobody for undeclared who takes the next lease before he gives the last one back', async () => {
-    let [lease, kept]: [unknown, number[]] = [undefined, []]
+    let [lease, kept]: [unknown, readonly OwnedFd[]] = [undefined, []]
     const states = await statesDuring(20, async (churner) => {
       const { message, fds } = await churner.received('acquire', { name: 'api' })
       if (lease !== undefined) await churner.ask('release', { lease })

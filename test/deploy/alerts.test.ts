@@ -6,6 +6,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { freePort } from '../../bench/support/free-port.mjs'
 import { addon, constants } from '../../src/sys/addon.ts'
 import { Asker } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
@@ -89,14 +90,6 @@ async function deaths(daemon: Daemon): Promise<number | undefined> {
   } catch {
     return undefined
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 async function serving(daemon: Daemon): Promise<Asker> {

@@ -13,7 +13,10 @@ const SOCKETS = `
 [sockets.web]
 listen = ["tcp://127.0.0.1:0"]
 allow = ["any"]
-ready_timeout = "1500ms"
+[sockets.hasty]
+listen = ["tcp://127.0.0.1:0"]
+allow = ["any"]
+ready_timeout = "3s"
 [sockets.pair]
 listen = ["tcp://127.0.0.1:0"]
 allow = ["any"]
@@ -51,7 +54,7 @@ function portOf(name: string): number {
 async function underLoad(name: string, old: readonly Running[], act: () => Promise<void>): Promise<void> {
   const stop = askSteadily(portOf(name), 5)
   await act()
-  await sleep(200)
+  await sleep(500)
   const attempts = await stop()
   expect(attempts.length).toBeGreaterThan(50)
   expect(attempts.filter(({ error }) => error !== undefined)).toEqual([])
@@ -81,12 +84,12 @@ it('one that ends before it is ready: its own exit status, and a rollback that s
 })
 
 it('one that hangs before it is ready: SIGTERM at ready_timeout, and a rollback that says so', async () => {
-  const old = await serving('web', 1)
-  await underLoad('web', old, async () => {
-    const fresh = run('web', 'import time; time.sleep(60)', '--takeover', '--generation', 'v2')
+  const old = await serving('hasty', 1)
+  await underLoad('hasty', old, async () => {
+    const fresh = run('hasty', 'import time; time.sleep(60)', '--takeover', '--generation', 'v2')
     expect(await fresh.exit()).toBe('SIGTERM')
     const [rollback] = await logged(daemon, 'rollback')
-    expect(rollback).toMatchObject({ name: 'web', generation: 'v2', reason: 'empty', ended: 'expired' })
+    expect(rollback).toMatchObject({ name: 'hasty', generation: 'v2', reason: 'empty', ended: 'expired' })
   })
 })
 

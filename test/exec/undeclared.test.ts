@@ -5,14 +5,16 @@ import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
 
-const SOCKETS = '[sockets.one]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\nmode = "exclusive"'
+const SOCKETS = ['one', 'two']
+  .map((name) => `[sockets.${name}]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\nmode = "exclusive"\n`)
+  .join('')
 
 it('names a process that keeps the socket of an exclusive name when its holder has gone, and no other', async () => {
   const daemon = await startDaemon({ sockets: SOCKETS })
   const events = () => daemon.logs().filter(({ msg }) => msg === 'undeclared')
   const ended = (count: number) => daemon.logs().filter(({ msg }) => msg === 'died').length === count
 
-  const clean = start(daemon, ['exec', 'one', '--', 'true'])
+  const clean = start(daemon, ['exec', 'two', '--', 'true'])
   await clean.exit()
   await until(() => ended(1), 'the lease has ended')
 

@@ -4,7 +4,7 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, it } from 'vitest'
-import { connect } from '../../src/client/index.ts'
+import { type Broker, connect } from '../../src/client/index.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { CLI, type Daemon, startDaemon, until } from '../support/daemon.ts'
 import { forbidLeaks } from '../support/leaks.ts'
@@ -44,13 +44,22 @@ function startWorker(daemon: Daemon, release: string): void {
   })
 }
 
-async function run(daemon: Daemon, words: readonly string[]): Promise<{ code: number | null; stdout: string }> {
+async function run(
+  daemon: Daemon,
+  broker: Broker,
+  words: readonly string[],
+): Promise<{ code: number | null; stdout: string }> {
+  const connections = async () => Number((await broker.stats())['connections'])
+  const before = await connections()
   const child = spawn(process.execPath, [CLI, '--socket', daemon.control, ...words], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  // The only one that goes on for ever.
-  if (words[0] === 'events') setTimeout(() => child.kill('SIGINT'), 1000)
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  // The only one that goes on for ever.
+  if (words[0] === 'events') {
+    await until(async () => (await connections()) > before, 'it is connected')
+    setTimeout(() => child.kill('SIGINT'), 500)
+  }
   const [code, stdout] = await Promise.all([exited, text(child.stdout)])
   return { code, stdout }
 }
@@ -76,7 +85,7 @@ it('its config, its worker and its commands do what it says', async () => {
   const done: string[] = []
   let late: Promise<string> | undefined
   for (const words of commands) {
-    const { code, stdout } = await run(daemon, words)
+    const { code, stdout } = await run(daemon, broker, words)
     expect([words.join(' '), code]).toEqual([words.join(' '), 0])
     done.push(words[0]!)
     if (words[0] === 'holders') expect(stdout.match(/ v2 /g)).toHaveLength(2)

@@ -15,7 +15,7 @@ interface Pause {
 }
 
 it('requests made during pause --drain are answered after resume, none of them earlier, and none fails', async () => {
-  const pause = await runBench<Pause>('handover/pause.mjs', ['--seconds', '1', '--rate', '200'])
+  const pause = await runBench<Pause>('handover/pause.mjs', ['--seconds', '2', '--rate', '200'])
   expect(pause).toMatchObject({ failed: 0, answeredMeanwhile: 0, drops: 0, state: 'paused' })
   expect(pause.queued).toBeGreaterThan(100)
   expect(pause.queue).toBeGreaterThan(100)

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import net from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { freePort } from '../../bench/support/free-port.mjs'
 import { endListener, type OwnedFd } from '../../src/sys/index.ts'
 import { accepted } from '../support/accepted.ts'
 import { Asker } from '../support/asker.ts'
@@ -83,17 +84,8 @@ async function reload(daemon: Daemon, text: string): Promise<void> {
   expect(await cli(daemon, 'reload')).toMatchObject({ status: 0 })
 }
 
-/** Ports that are in the file from the start. */
-async function freePorts(count: number): Promise<number[]> {
-  const finders = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'))
-  await Promise.all(finders.map((finder) => once(finder, 'listening')))
-  const ports = finders.map((finder) => (finder.address() as net.AddressInfo).port)
-  for (const finder of finders) await new Promise((resolve) => finder.close(resolve))
-  return ports
-}
-
 async function start(): Promise<{ daemon: Daemon; port: number }> {
-  const [port] = (await freePorts(1)) as [number]
+  const port = await freePort()
   return { daemon: await startKept({ sockets: web(tcp(port)) }), port }
 }
 
@@ -132,7 +124,7 @@ describe.each(DEATHS)('%s', (_what, death) => {
   }, 60_000)
 
   it('leaves old sockets to who holds them until the deadline, and no longer: a port that was given up is free then', async () => {
-    const [given, kept] = (await freePorts(2)) as [number, number]
+    const [given, kept] = [await freePort(), await freePort()]
     const daemon = await startKept({ sockets: web(`[${tcp(given)}, ${tcp(kept)}]`, 1, '10s') })
     const holder = await hold(daemon)
     const old = (await cookies(daemon, 'web'))!

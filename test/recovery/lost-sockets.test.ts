@@ -3,6 +3,7 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { expect, it } from 'vitest'
+import { freePort } from '../../bench/support/free-port.mjs'
 import { Asker, type Message } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
 import {
@@ -40,12 +41,6 @@ async function stranger(port = 0): Promise<{ server: Server; port: number }> {
     return false
   }, 'it has the port')
   return { server, port: (server.address() as { port: number }).port }
-}
-
-async function freePort(): Promise<number> {
-  const { server, port } = await stranger()
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 const view = async (asker: Asker) =>

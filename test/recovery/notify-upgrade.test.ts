@@ -79,7 +79,6 @@ const unprotected = (copy: string) =>
 async function sayWhileFrozen(copy: string): Promise<number> {
   const daemon = await startKept({ sockets: SOCKETS, cli: join(copy, 'dist/cli/main.js') })
   const holders = await hold(daemon)
-  slow(copy, 200)
   const upgrade = runUpgrade(daemon)
   await until(() => daemon.logs().some(({ msg }) => String(msg).includes(FROZEN)), 'it is frozen')
   for (const { notify } of holders) {
@@ -98,11 +97,17 @@ async function sayWhileFrozen(copy: string): Promise<number> {
 it('messages are lost to an old broker that goes on receiving while it is frozen', async () => {
   const copy = installedCopy()
   unprotected(copy)
-  expect(await sayWhileFrozen(copy)).toBeGreaterThan(0)
-})
+  slow(copy, 200)
+  // When this machine is late, the old broker goes on, hears all, and the new one is asked for again.
+  let lost = 0
+  for (let tries = 0; tries < 5 && lost === 0; tries++) lost = await sayWhileFrozen(copy)
+  expect(lost).toBeGreaterThan(0)
+}, 60_000)
 
 it('messages that come while the old broker is frozen are heard by the new one', async () => {
-  expect(await sayWhileFrozen(installedCopy())).toBe(0)
+  const copy = installedCopy()
+  slow(copy, 200)
+  expect(await sayWhileFrozen(copy)).toBe(0)
 })
 
 const SEED = Number(process.env['FD_BROKER_SEED'] ?? 1)

@@ -30,7 +30,7 @@ function runTest(body: string): { status: number | null; output: string } {
 it.each([
   ['nothing', '', 0, '1 passed'],
   ['a descriptor', `fs.openSync('/dev/null', 'r')`, 1, 'descriptors left open'],
-  ['a child', `spawn('sleep', ['3'], { stdio: 'ignore' })`, 1, 'children left running'],
+  ['a child', `spawn('sleep', ['10'], { stdio: 'ignore' })`, 1, 'children left running'],
   ['a path', `fs.writeFileSync(os.tmpdir() + '/left', '')`, 1, 'paths in'],
   ['a status flag', 'setNonBlocking(shared, true)', 1, 'status flags changed'],
 ])('a test that leaves %s behind ends as it should', (_what, body, status, said) => {

@@ -130,7 +130,7 @@ describe('processFacts', () => {
     const parent = startPython(`
 child = os.fork()
 if child == 0: os._exit(0)
-time.sleep(0.05); say(child); wait()`)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT); say(child); wait()`)
     const pid = Number(await parent.line())
     const pidfd = new OwnedFd(addon.pidfdOpen(pid))
     expect(isAlive(pidfd)).toBe(false)
