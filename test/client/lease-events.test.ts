@@ -21,8 +21,7 @@ describe('the events of a lease', () => {
       ),
     )
     const lease = await broker.acquire('web')
-    await sleep(30)
-    expect(lease.state).toBe('draining')
+    await expect.poll(() => lease.state).toBe('draining')
     const drain = await new Promise((resolve) => lease.on('drain', resolve))
     expect(drain).toEqual({ reason: 'takeover', deadline: 30_000 })
     await lease.release()
@@ -63,10 +62,10 @@ describe('the events of a lease', () => {
 describe('ready', () => {
   it('is held as long as the broker likes, and the state follows the answer', async () => {
     const web = socket('tcp')
-    const { broker, fake } = serve(granting([web], undefined, ['ready']), { timeout: 50 })
+    const { broker, fake } = serve(granting([web], undefined, ['ready']), { timeout: 500 })
     const lease = await broker.acquire('web')
     const readying = lease.ready()
-    await sleep(150)
+    await sleep(700)
     expect(lease.state).toBe('granted')
     const { id } = fake.requests.at(-1)!
     fake.peers[0]!.send({ id, ok: true, state: 'ready', promoted: true })

@@ -1,10 +1,11 @@
-import { beforeAll, describe, expect, it } from 'vitest'
-import { compile, runChild } from '../support/child.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { runChild } from '../support/child.ts'
+import { until } from '../support/daemon.ts'
 import { granting, portOf } from '../support/fake-broker.ts'
 import { useSdk } from '../support/sdk.ts'
 
 const { scratch, serve, socket } = useSdk()
-beforeAll(compile)
 
 const FILL = `
 import { openSync } from 'node:fs'
@@ -75,11 +76,17 @@ describe('the process', () => {
 
   it('is kept while a request waits for its answer', async () => {
     const { fake } = serve(granting([], undefined, ['acquire']))
-    const result = await child(`broker.acquire('web', { wait: Infinity }).catch(() => console.log('never'))`, {
-      timeout: 1500,
+    let over = false
+    const script = `broker.acquire('web', { wait: Infinity }).catch((error) => console.log(error.code))`
+    const result = child(script).finally(() => {
+      over = true
     })
-    expect(result.code).toBe(null)
-    expect(fake.requests.at(-1)).toMatchObject({ op: 'acquire', wait: -1 })
+    await until(() => fake.requests.at(-1)?.op === 'acquire', 'it has asked')
+    expect(fake.requests.at(-1)).toMatchObject({ wait: -1 })
+    await sleep(300)
+    expect(over).toBe(false)
+    fake.close()
+    expect(await result).toEqual({ code: 0, stdout: 'CLOSED\n', stderr: '' })
   })
 
   it('ends by itself when it gave up a request that the broker keeps', async () => {

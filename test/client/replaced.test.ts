@@ -48,6 +48,11 @@ async function get(port: number, host = '127.0.0.1'): Promise<string> {
   return body
 }
 
+/** As a broker describes them, which has one address: the former are accepted from until nobody has come for 2 s. */
+function sameAddress([first, ...others]: readonly BrokerSocket[]): void {
+  for (const { description } of others) Object.assign(description, { address: first!.description.address })
+}
+
 /** Clients whose connections wait in the queue of a listener. */
 async function queue(port: number, count: number): Promise<() => Promise<string[]>> {
   const sockets = Array.from({ length: count }, () => net.connect({ host: '127.0.0.1', port }))
@@ -71,24 +76,26 @@ it.each([
   ],
 ])('a server of %s answers on the new socket, and whoever queued at the old one', async (_how, listen) => {
   const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+  const ports = [portOf(old), portOf(next)] as const
+  sameAddress([old, next])
   const { lease, replace } = await stage([old])
   const main = server()
   await listen(lease, main)
-  expect(await get(portOf(old))).toBe('here')
+  expect(await get(ports[0])).toBe('here')
   const told = replace([next])
-  const early = await queue(portOf(old), 20)
+  const early = await queue(ports[0], 20)
   await told
-  expect(await get(portOf(next))).toBe('here')
+  expect(await get(ports[1])).toBe('here')
   expect(await early()).toEqual(new Array(20).fill('here'))
-  expect(lease.sockets[0]!.address).toBe(next.description.address)
+  expect(lease.sockets[0]!.cookie).toBe(next.description.cookie)
   // Connections that come to the old one late, then many times in turn with the new one.
   for (let i = 0; i < 5; i++) {
-    const late = await queue(portOf(old), 3)
-    expect(await get(portOf(next))).toBe('here')
+    const late = await queue(ports[0], 3)
+    expect(await get(ports[1])).toBe('here')
     expect(await late()).toEqual(['here', 'here', 'here'])
   }
   const { port } = main.address() as net.AddressInfo
-  expect(port).toBe(portOf(next))
+  expect(port).toBe(ports[1])
   main.close()
   await lease.release()
 })
@@ -110,10 +117,12 @@ it('the end of the old listener is no error of the server', async () => {
 
 it('one replacement after another serves every queue', async () => {
   const sockets = Array.from({ length: 6 }, () => sdk.socket('tcp'))
+  const ports = sockets.map(portOf)
+  sameAddress(sockets)
   const { lease, replace } = await stage([sockets[0]!])
   await lease.listen(server())
   for (const next of sockets.slice(1)) await replace([next])
-  for (const each of sockets) expect(await get(portOf(each))).toBe('here')
+  for (const port of ports) expect(await get(port)).toBe('here')
   await lease.release()
 })
 

@@ -28,7 +28,7 @@ forbidLeaks()
 
 const SOCKETS = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\n'
 
-async function serve(make: Server | ((directory: string) => Server), drainTimeout = 1000) {
+async function serve(make: Server | ((directory: string) => Server), drainTimeout = 4000) {
   const daemon = await startDaemon({ sockets: SOCKETS })
   const broker = connect({ socket: daemon.control })
   atEnd(() => broker.close())

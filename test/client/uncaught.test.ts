@@ -14,7 +14,7 @@ const SDK = resolve(import.meta.dirname, '../../dist/client/fd-broker.js')
 /** A program of these lines, and what it says of itself as it dies. */
 function run(control: string, lines: readonly string[]) {
   const file = join(temporaryDirectory(), 'program.mjs')
-  const first = `import { connect } from ${JSON.stringify(SDK)}; const broker = connect({ socket: process.argv[2], timeout: 300 })`
+  const first = `import { connect } from ${JSON.stringify(SDK)}; const broker = connect({ socket: process.argv[2], timeout: 1500 })`
   writeFileSync(file, [first, ...lines].join('\n'))
   const { status, stderr } = spawnSync(process.execPath, [file, control], { encoding: 'utf8' })
   const [stack = ''] = stderr.slice(stderr.indexOf('BrokerError: ')).split(' {\n')

@@ -10,7 +10,7 @@ import { startWorker } from '../support/worker.ts'
 forbidLeaks()
 endPythons()
 
-const SOCKETS = `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["user:${process.getuid!()}"]\nready_timeout = "100ms"
+const SOCKETS = `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["user:${process.getuid!()}"]\nready_timeout = "2s"
 [sockets.one]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]\nmode = "exclusive"`
 
 /** The tables of docs/logging.md: level words and fields by message. */

@@ -4,6 +4,7 @@ import { existsSync, lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync 
 import net from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { freePort } from '../../bench/support/free-port.mjs'
 import { addon, constants as c } from '../../src/sys/addon.ts'
 import { OwnedFd } from '../../src/sys/index.ts'
 import { Asker, type Message } from '../support/asker.ts'
@@ -276,11 +277,3 @@ say('ready'); wait()
     await other.exit()
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

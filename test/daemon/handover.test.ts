@@ -78,7 +78,7 @@ describe.runIf(IS_ROOT)('a worker of another user on a privileged port that root
     const attempts = await stop()
 
     const after = attempts.filter(({ at }) => at >= killed)
-    expect(after.length).toBeGreaterThan(100)
+    expect(after.length).toBeGreaterThan(20)
     expect(new Set(after.map(outcome))).toEqual(new Set([String(second.pid)]))
     expect(attempts.filter(({ error }) => error === 'ECONNREFUSED')).toEqual([])
     // It served one connection at a time, so it can have taken at most that one along.

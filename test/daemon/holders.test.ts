@@ -98,6 +98,7 @@ describe('holders', () => {
     await until(() => program.stdout().includes('\n'), 'the child runs')
     const child = Number(program.stdout())
     endAlso(child)
+    await until(() => readFileSync(`/proc/${child}/cmdline`, 'utf8').startsWith('sleep'), 'it is what it is to be')
 
     const [lease, copy, ...others] = await views(daemon)
     expect(lease).toMatchObject({ name: 'web', pid: program.pid, state: 'granted' })
@@ -218,8 +219,12 @@ time.sleep(60)`
     })
     const viewer = await Asker.connect(daemon.control)
     const worker = await Asker.connect(daemon.control)
+    // It is to find both at once: the look might be over before the second is sent.
+    process.kill(daemon.pid, 'SIGSTOP')
     viewer.send('holders')
-    const lease = await worker.lease('web')
+    const granted = worker.lease('web')
+    process.kill(daemon.pid, 'SIGCONT')
+    const lease = await granted
     expect(viewer.client.received).toEqual([])
     const { holders } = await viewer.next()
     expect(holders).toMatchObject([{ lease }])

@@ -154,8 +154,8 @@ it('closes a connection that uses an id again while it is in flight', async () =
 
 it('closes a connection that never says hello after hello_timeout', async () => {
   const daemon = await startDaemon({ sockets: WEB, broker: 'hello_timeout = "300ms"' })
-  const client = new RawClient(daemon.control)
   const started = performance.now()
+  const client = new RawClient(daemon.control)
   expect(await client.ended()).toBe(true)
   expect(performance.now() - started).toBeGreaterThan(250)
   await stopCleanly(daemon)

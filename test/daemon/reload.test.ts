@@ -1,6 +1,5 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { Asker } from '../support/asker.ts'
@@ -89,6 +88,7 @@ it('an address that cannot be bound changes nothing: what was opened before it i
   atEnd(() => taken.close())
   const { port } = taken.address() as net.AddressInfo
   const daemon = await startDaemon({ sockets: web() })
+  const fds = daemon.fds()
   const before = await list(daemon)
   rewrite(daemon, `${api()}${web('backlog = 9')}[sockets.zzz]\nlisten = "tcp://127.0.0.1:${port}"\n${ALLOW}\n`)
   const { status, stderr } = await cli(daemon, 'reload')
@@ -97,8 +97,7 @@ it('an address that cannot be bound changes nothing: what was opened before it i
   expect(stderr).toContain(`127.0.0.1:${port} is in use by`)
   expect(await list(daemon)).toEqual(before)
   expect(existsSync(`${daemon.directory}/api.sock`)).toBe(false)
-  await sleep(200)
-  const fds = daemon.fds()
+  await until(() => daemon.fds() === fds, 'what was opened is closed')
   for (let i = 0; i < 3; i++) await cli(daemon, 'reload')
   await until(() => daemon.fds() === fds, 'every descriptor is closed')
   await stopCleanly(daemon)

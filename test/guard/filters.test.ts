@@ -61,6 +61,7 @@ describe.runIf(IS_ROOT)('a filter on a TCP listener (needs root, for CAP_NET_ADM
     const next = await startOpen(named('web'), first.directory)
     expect(next.logs().some(({ msg }) => `${msg}`.includes('taken back from a worker'))).toBe(true)
     await until(async () => (await stopAll(attacker)) === PREVENTED, 'it is detached and locked')
+    await until(() => next.logs().some(isRepair), 'the log says so')
     expect(next.logs().filter(isRepair)).toMatchObject([{ name: 'web', what: ['filter'] }])
     await attacker.end()
     await stopCleanly(next)

@@ -217,6 +217,8 @@ let attacked: ReturnType<typeof attackAll> | undefined
 describe.runIf(IS_ROOT)('what a holder without rights does (needs root, to be another user)', () => {
   it.each(ROWS.map((row, at) => ({ ...row, at })))(
     '$type: $what by `$attack` stays where the guard is off, and is undone by it',
+    // The first of them waits for the attacks of all.
+    { timeout: 90_000 },
     async ({ what, at }) => {
       attacked ??= attackAll()
       const { results, pid } = await attacked

@@ -156,6 +156,8 @@ def reuse(pid, run):
 
 /** The trick, `count` times, each in a process of its own. */
 const repeated = (trick: string, count: number) => `${PRELUDE}
+all_ended, here = os.pipe()
+os.set_inheritable(here, True)
 for _ in range(${count}):
     sys.stdout.flush()
     if os.fork() == 0:
@@ -167,7 +169,8 @@ ${trick.replaceAll('\n', '\n            ')}
         finally:
             os._exit(0)
     os.wait()
-time.sleep(0.3)
+os.close(here)
+os.read(all_ended, 1)
 say('end')
 `
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
@@ -217,9 +217,9 @@ it('who asks while neither broker reads is answered by the new one, on the same 
   const holder = await Asker.connect(daemon.control)
   await holder.lease('web', { ready: true })
   const early = new RawClient(daemon.control)
-  install(copy, 'dist/sys/keeper.js', (text) =>
-    text.replace(/^ {4}ready\(\) \{$/m, '    ready() { addon.wait(-1, 0, 200);'),
-  )
+  const go = join(daemon.directory, 'go')
+  const dawdle = `while (!process.getBuiltinModule('fs').existsSync('${go}')) addon.wait(-1, 0, 5);`
+  install(copy, 'dist/sys/keeper.js', (text) => text.replace(/^ {4}ready\(\) \{$/m, `    ready() { ${dawdle}`))
   const upgrade = runUpgrade(daemon)
   await until(() => daemon.logs().some(({ msg }) => String(msg).includes('this one stops')), 'the old one is frozen')
   greeted.send('acquire', { name: 'web', ready: true })
@@ -228,6 +228,7 @@ it('who asks while neither broker reads is answered by the new one, on the same 
   const late = new RawClient(daemon.control)
   late.request(0, 'hello', { version: 1 })
   late.request(1, 'acquire', { name: 'web', ready: true })
+  writeFileSync(go, '')
   expect((await upgrade).status).toBe(0)
   expect(await greeted.next()).toMatchObject({ ok: true, state: 'ready' })
   expect(await silent.next()).toEqual({ event: 'reconnect' })

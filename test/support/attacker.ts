@@ -86,12 +86,13 @@ export class Attacker {
     return this.python.line()
   }
 
-  /** An expression's value. */
+  /** An expression's value, those of several with a blank between them, or the errno that it comes to. */
   async value(expression: string, name?: string): Promise<string> {
-    const value = this.run(`say(${expression})`, name)
-    const first = await value
+    const outcome = await this.run(`value = ' '.join(map(str, [${expression}]))`, name)
+    if (outcome !== 'done') return outcome
+    const said = await this.run('say(value)')
     await this.python.line()
-    return first
+    return said
   }
 
   async end(): Promise<void> {

@@ -1,18 +1,11 @@
 // Node processes of their own that use the SDK as it is published: compiled, from dist/.
 
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const sdk = new URL('../../dist/client/index.js', import.meta.url).href
-
-/** Compiles src/ to dist/. */
-export function compile(): void {
-  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', join(root, 'tsconfig.json')], { stdio: 'pipe' })
-}
 
 export interface ChildResult {
   code: number | null

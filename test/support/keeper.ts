@@ -16,9 +16,9 @@ export async function brokerPid(daemon: Daemon): Promise<number> {
   return message['pid'] as number
 }
 
-/** Kills the broker, and waits until another answers; its pid. */
-export async function killBroker(daemon: Daemon, signal: NodeJS.Signals = 'SIGKILL'): Promise<number> {
-  const before = await brokerPid(daemon)
+/** Kills the broker, of which hello tells the pid, and waits until another answers; its pid. */
+export async function killBroker(daemon: Daemon, signal: NodeJS.Signals = 'SIGKILL', pid?: number): Promise<number> {
+  const before = pid ?? (await brokerPid(daemon))
   process.kill(before, signal)
   let now = before
   await until(async () => {

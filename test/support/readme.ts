@@ -2,9 +2,9 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { basename, join, resolve } from 'node:path'
 import { expect } from 'vitest'
+import { freePort } from '../../bench/support/free-port.mjs'
 import { atEnd } from './cleanup.ts'
 import { type Daemon, startDaemon, temporaryDirectory, until } from './daemon.ts'
 import { STUB } from './exec.ts'
@@ -145,13 +145,4 @@ function startShell({ cwd, env, uid }: Where) {
     return { status: Number(found()![1]), text }
   }
   return { run }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }

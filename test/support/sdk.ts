@@ -25,7 +25,7 @@ export function useSdk() {
     },
     serve(handler: Handler, options: ConnectOptions = {}): { fake: FakeBroker; broker: Broker } {
       const fake = new FakeBroker(scratch.at('control.sock'), handler)
-      const broker = connect({ socket: fake.path, timeout: 500, ...options })
+      const broker = connect({ socket: fake.path, timeout: 5000, ...options })
       closers.push(
         () => fake.close(),
         () => broker.close(),

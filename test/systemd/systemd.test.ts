@@ -120,7 +120,8 @@ describe.runIf(bootsSystemd)('under systemd (needs root, systemd and cgroup v2)'
       count() { ss -Hltn "sport = $1" | wc -l; }
       tell() { sleep 1; echo "$1: $(count 8081) $(count 8082) $(count 8083) $(stored)"; }
       systemctl start fd-broker
-      fd-broker exec web -- sh -c 'trap "" TERM; while :; do sleep 1; done' & sleep 1
+      fd-broker exec web -- sh -c 'trap "" TERM; while :; do sleep 1; done' &
+      until fd-broker holders --json | grep -q '"pid"'; do sleep 0.1; done
       tell before
       cp $UNITS/next.toml /etc/fd-broker/broker.toml; fd-broker reload >/dev/null; tell reloaded
       systemctl restart fd-broker; tell restarted
