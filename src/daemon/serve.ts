@@ -121,6 +121,7 @@ export async function serve(
     if (keeping) connections.takeOver(keeping.keeper.hello.lastPid)
     const dropped = kept.dropRest()
     if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')
+    sockets.removeStrays()
     listener.resume()
     keeping?.keeper.serving()
     store.settled()

@@ -2,7 +2,7 @@
 
 import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
-import { type BoundSocket, endListener, inodeOf, setNonBlocking, socketFigures } from '../sys/index.ts'
+import { type BoundSocket, endListener, inodeOf, removeStrays, setNonBlocking, socketFigures } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
 import { keep, openSockets, unkeep } from './open-sockets.ts'
@@ -233,7 +233,14 @@ export class Sockets {
     this.names.delete(name)
   }
 
+  /** What a broker left that was killed as it bound a socket which was to be renamed over a path. */
+  removeStrays(): void {
+    const addresses = [...this.names.values()].flatMap(({ model }) => model.addresses)
+    removeStrays(addresses.flatMap((address) => ('path' in address ? [address.path] : [])))
+  }
+
   closeAll(): void {
+    this.removeStrays()
     for (const name of [...this.names.keys()]) this.drop(name)
     this.takeStock()
   }

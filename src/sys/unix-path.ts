@@ -1,5 +1,15 @@
 import { createHash, randomInt } from 'node:crypto'
-import { chmodSync, chownSync, fstatSync, lstatSync, mkdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
@@ -31,6 +41,33 @@ export function pathBeside(path: string): string {
 /** Whether `path` is what a socket may have now that was bound to `bound`: the kernel goes on telling the latter. */
 export function isBeside(bound: string, path: string): boolean {
   return dirname(bound) === dirname(path) && basename(bound).length === 7 && basename(bound).startsWith(markOf(path))
+}
+
+/**
+ * Removes what a process of this user that was killed between bind() and rename() has left beside one of `paths`: sockets of that name
+ * that nothing is bound to. Where that fails they stay: nobody can connect to them.
+ */
+export function removeStrays(paths: Iterable<string>): void {
+  const marks = new Map<string, Set<string>>()
+  for (const path of paths) {
+    if (isAbstract(path)) continue
+    const ofDirectory = marks.get(dirname(path)) ?? new Set()
+    marks.set(dirname(path), ofDirectory.add(markOf(path)))
+  }
+  for (const [directory, wanted] of marks) {
+    try {
+      for (const name of readdirSync(directory)) {
+        if (name.length === 7 && wanted.has(name.slice(0, 4))) removeIfStray(join(directory, name))
+      }
+    } catch {
+      // It has gone, or may not be read any more.
+    }
+  }
+}
+
+function removeIfStray(path: string): void {
+  const stats = lstat(path)
+  if (stats?.isSocket() && stats.uid === process.geteuid!() && probePath(path) === 'stale') removePath(path, stats)
 }
 
 function markOf(path: string): string {
