@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Client 5 sends what the server's author did not expect. */
 export const message = (number) => (number === 5 ? 'five\n' : `${number}\n`)
 
-/** Nobody else is there when client 5 crashes a worker, and client 6 asks in the very moment. Resolves to one {number, answer?, error?, at} per client; `at` is when it ended, in ms. */
+/**
+ * Nobody else is there when client 5 crashes a worker, and client 6 asks in the very moment. Resolves to one {number, answer?, error?, at}
+ * per client; `at` is when it ended, in ms.
+ */
 export async function runClients(port, interval) {
   const clients = []
   for (let number = 0; number < 20; number++) {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { CLI, type Daemon, startDaemon, until } from '../support/daemon.ts'
-import { forbidLeaks } from '../support/leaks.ts'
+import { forbidLeaks, openFds } from '../support/leaks.ts'
 
 forbidLeaks()
 
@@ -45,14 +45,7 @@ function startWorker(daemon: Daemon, release: string): void {
 }
 
 /** It has a socket beside its stdout; what it does at SIGINT it has said before. */
-function isConnected(pid: number): boolean {
-  try {
-    const fds = readdirSync(`/proc/${pid}/fd`).filter((fd) => Number(fd) > 2)
-    return fds.some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:'))
-  } catch {
-    return false
-  }
-}
+const isConnected = (pid: number) => [...openFds(pid)].some(([fd, what]) => fd > 2 && what.startsWith('socket:'))
 
 async function run(daemon: Daemon, words: readonly string[]): Promise<{ code: number | null; stdout: string }> {
   const child = spawn(process.execPath, [CLI, '--socket', daemon.control, ...words], {

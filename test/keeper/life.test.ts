@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -15,7 +15,7 @@ import {
   writeConfig,
 } from '../support/daemon.ts'
 import { brokerPid, killBroker, startKept } from '../support/keeper.ts'
-import { forbidLeaks } from '../support/leaks.ts'
+import { forbidLeaks, openFds } from '../support/leaks.ts'
 
 forbidLeaks()
 
@@ -29,15 +29,6 @@ function addSocket({ config, directory }: Daemon, name: string): string {
 }
 
 const rssOf = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
-/** What a process has open beside stdin, stdout and stderr. */
-const openBy = (pid: number) =>
-  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      return Number(fd) < 3 ? [] : [readlinkSync(`/proc/${pid}/fd/${fd}`)]
-    } catch {
-      return [] // closed meanwhile
-    }
-  })
 /** The inode of the socket that listens at a path. */
 const listenerOf = (path: string) =>
   new RegExp(`^\\S+ \\S+ \\S+ 00010000 \\S+ \\S+ +(\\d+) ${path}$`, 'm').exec(
@@ -74,7 +65,7 @@ describe('the keeper', () => {
     const sockets = [join(daemon.directory, 'web.sock'), daemon.control].map((path) => `socket:[${listenerOf(path)}]`)
     const others = ['/memfd:fd-broker-state (deleted)', `${daemon.control}.lock`, 'anon_inode:[signalfd]']
     const hasThem = () => {
-      const open = openBy(daemon.pid)
+      const open = [...openFds(daemon.pid)].flatMap(([fd, what]) => (fd > 2 ? [what] : []))
       // One more: the way to the broker.
       return open.length === 6 && [...sockets, ...others].every((each) => open.includes(each))
     }

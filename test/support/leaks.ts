@@ -7,14 +7,14 @@ import { runCleanups } from './cleanup.ts'
 // open(2); Node does not name it.
 const O_CLOEXEC = 0o2000000
 
-/** What this process has open, by number. */
-export function openFds(): Map<number, string> {
+/** What a process has open, by number. */
+export function openFds(pid: number | 'self' = 'self'): Map<number, string> {
   const open = new Map<number, string>()
-  for (const name of readdirSync('/proc/self/fd')) {
+  for (const name of readdirSync(`/proc/${pid}/fd`)) {
     try {
-      open.set(Number(name), readlinkSync(`/proc/self/fd/${name}`))
+      open.set(Number(name), readlinkSync(`/proc/${pid}/fd/${name}`))
     } catch {
-      // The descriptor that readdir itself had.
+      // Closed meanwhile, as the descriptor that readdir itself had.
     }
   }
   return open
