@@ -34,6 +34,8 @@ struct entry {
 
 struct process {
   int directory;
+  /* -errno of what this process has too few of to look at that one. */
+  int shortage;
   uint64_t inodes[INODES_MOST];
   size_t inode_count;
 };
@@ -91,13 +93,27 @@ static bool is_refusal(int error)
   return error == EACCES || error == EPERM;
 }
 
+/* open(2): says nothing of what was to be opened. */
+static bool is_shortage(int error)
+{
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+static int open_in(struct process *process, const char *name, int flags)
+{
+  int fd = openat(process->directory, name, O_RDONLY | O_CLOEXEC | flags);
+  if (fd < 0 && is_shortage(errno))
+    process->shortage = -errno;
+  return fd;
+}
+
 /*
  * False when we may not look into it: without CAP_DAC_READ_SEARCH the directory of another user's process cannot be opened, without
  * CAP_SYS_PTRACE its links cannot be read (proc(5)). A process that has gone has nothing open.
  */
 static bool look(const struct proc_wanted *wanted, struct process *process)
 {
-  int fds = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fds = open_in(process, "fd", O_DIRECTORY);
   if (fds < 0)
     return !is_refusal(errno);
   _Alignas(struct entry) char buffer[32768];
@@ -124,9 +140,9 @@ static bool look(const struct proc_wanted *wanted, struct process *process)
   return allowed;
 }
 
-static size_t slurp(int directory, const char *name, void *bytes, size_t most)
+static size_t slurp(struct process *process, const char *name, void *bytes, size_t most)
 {
-  int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+  int fd = open_in(process, name, 0);
   if (fd < 0)
     return 0;
   size_t length = 0;
@@ -137,9 +153,9 @@ static size_t slurp(int directory, const char *name, void *bytes, size_t most)
   return length;
 }
 
-static uint32_t append(struct proc_found *found, int directory, const char *name, size_t most)
+static uint32_t append(struct proc_found *found, struct process *process, const char *name, size_t most)
 {
-  size_t length = slurp(directory, name, found->bytes + found->length, most);
+  size_t length = slurp(process, name, found->bytes + found->length, most);
   found->length += length;
   return (uint32_t)length;
 }
@@ -154,10 +170,10 @@ static uint32_t field(const char *status, const char *label, int skip)
   return (uint32_t)(skip ? second : first);
 }
 
-static bool identify(const struct process *process, struct proc_record *header)
+static bool identify(struct process *process, struct proc_record *header)
 {
   char status[STATUS_MOST];
-  size_t length = slurp(process->directory, "status", status, sizeof status - 1);
+  size_t length = slurp(process, "status", status, sizeof status - 1);
   status[length] = '\0';
   header->parent = field(status, "\nPPid:", 0);
   header->uid = field(status, "\nUid:", 1);
@@ -166,15 +182,15 @@ static bool identify(const struct process *process, struct proc_record *header)
 }
 
 /* A kernel thread and a zombie have no memory, and no descriptors. */
-static bool has_memory(const struct process *process)
+static bool has_memory(struct process *process)
 {
   char status[STATUS_MOST];
-  size_t length = slurp(process->directory, "status", status, sizeof status - 1);
+  size_t length = slurp(process, "status", status, sizeof status - 1);
   status[length] = '\0';
   return length == 0 || strstr(status, "\nVmSize:") != NULL;
 }
 
-static int tell_unseen(struct proc_found *found, const struct process *process, int32_t pid)
+static int tell_unseen(struct proc_found *found, struct process *process, int32_t pid)
 {
   if (!has_memory(process))
     return 0;
@@ -190,7 +206,7 @@ static int tell_unseen(struct proc_found *found, const struct process *process, 
   return 0;
 }
 
-static int record(struct proc_found *found, const struct process *process, int32_t pid)
+static int record(struct proc_found *found, struct process *process, int32_t pid)
 {
   struct proc_record header = {.pid = (uint32_t)pid, .inodes = (uint32_t)process->inode_count};
   size_t inodes = process->inode_count * sizeof *process->inodes;
@@ -201,8 +217,8 @@ static int record(struct proc_found *found, const struct process *process, int32
   size_t start = found->length;
   memcpy(found->bytes + start + sizeof header, process->inodes, inodes);
   found->length += sizeof header + inodes;
-  header.cgroup = append(found, process->directory, "cgroup", CGROUP_MOST);
-  header.cmdline = append(found, process->directory, "cmdline", CMDLINE_MOST);
+  header.cgroup = append(found, process, "cgroup", CGROUP_MOST);
+  header.cmdline = append(found, process, "cmdline", CMDLINE_MOST);
   memcpy(found->bytes + start, &header, sizeof header);
   return 0;
 }
@@ -212,9 +228,10 @@ static int scan_process(const struct proc_wanted *wanted, struct proc_found *fou
   int32_t pid = (int32_t)number(name);
   struct process process;
   process.inode_count = 0;
+  process.shortage = 0;
   process.directory = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (process.directory < 0)
-    return 0;
+    return is_shortage(errno) ? -errno : 0;
   int status = 0;
   if (wanted->inode_count > 0 && !look(wanted, &process))
     status = tell_unseen(found, &process, pid);
@@ -222,7 +239,7 @@ static int scan_process(const struct proc_wanted *wanted, struct proc_found *fou
   if (status == 0 && (named || process.inode_count > 0))
     status = record(found, &process, pid);
   close(process.directory);
-  return status;
+  return status < 0 ? status : process.shortage;
 }
 
 static int scan_named(const struct proc_wanted *wanted, struct proc_found *found, int proc)

@@ -35,7 +35,9 @@ struct proc_record {
   uint32_t cmdline;
 };
 
-/* Returns 0 or -errno. The caller frees found->bytes and found->unseen in either case. */
+/*
+ * Returns 0 or -errno: that of a process that cannot be looked at for want of descriptors or memory, too, which may have anything open.
+ * The caller frees found->bytes and found->unseen in either case. */
 int proc_scan(const struct proc_wanted *wanted, struct proc_found *found);
 
 #endif

@@ -5,7 +5,7 @@ import { recordsOf } from '../core/state.ts'
 import { step } from '../core/step.ts'
 import type { ConnectionId, Context, CoreEvent, Effect, HolderInfo } from '../core/types.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import type { OwnedFd } from '../sys/index.ts'
+import { type OwnedFd, SystemError } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import { Effects } from './effects.ts'
 import { EventQueue } from './event-queue.ts'
@@ -102,7 +102,7 @@ export class Broker implements SessionHost, Host {
     this.lastLease = new LastLease(this.registry)
     this.nextConnection = lastConnection(restored.registry) + 1
     this.processBound = new ProcessBound(this, notifyDirectory(config))
-    this.undeclared = new UndeclaredCopies(this.registry, sockets, (name, pids) =>
+    this.undeclared = new UndeclaredCopies(this.registry, sockets, log, (name, pids) =>
       this.journal.published({ event: 'undeclared', at: Date.now(), name, pids }),
     )
     this.rights = new Rights(config, this.processes)
@@ -198,7 +198,8 @@ export class Broker implements SessionHost, Host {
   /** A fault of ours in one peer's request must not take the others' sockets down. */
   failed(session: Session, id: number, error: unknown): void {
     this.log.error({ err: error, pid: session.peer.pid }, 'a request failed')
-    if (!session.closed) session.refuse(id, 'SYSTEM', 'the broker failed at this request; its log says how')
+    const how = error instanceof SystemError ? `: ${error.message}` : ''
+    if (!session.closed) session.refuse(id, 'SYSTEM', `the broker failed at this request${how}; its log says more`)
   }
 
   refusing(session: Session, asked: Record<string, unknown>, code: ErrorCode, message: string): void {

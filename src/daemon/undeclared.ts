@@ -4,32 +4,45 @@
 import { hasHolder, leasesOf, type Registry } from '../core/registry.ts'
 import { grantedFrom } from '../core/views.ts'
 import { scanProcesses } from '../sys/index.ts'
+import type { Log } from './log.ts'
 import { ancestorsOf, ownProcesses } from './own-processes.ts'
 import type { Sockets } from './sockets.ts'
 
 /** A process that ends closes its descriptors within this time, and a worker that gave its lease back does too. */
 const LOOK_AFTER_MS = 200
+/** What is wanting for a look, descriptors or memory, may be there then. */
+const LOOK_AGAIN_MS = 2_000
 
 export class UndeclaredCopies {
   private readonly registry: Registry
   private readonly sockets: Sockets
+  private readonly log: Log
   private readonly found: (name: string, pids: number[]) => void
   private readonly timers = new Map<string, NodeJS.Timeout>()
   private closed = false
 
-  constructor(registry: Registry, sockets: Sockets, found: (name: string, pids: number[]) => void) {
+  constructor(registry: Registry, sockets: Sockets, log: Log, found: (name: string, pids: number[]) => void) {
     this.registry = registry
     this.sockets = sockets
+    this.log = log
     this.found = found
   }
 
   /** A lease of that name has ended. */
   leaseEnded(name: string): void {
     if (this.closed || this.registry.names.get(name)?.config.mode !== 'exclusive' || this.timers.has(name)) return
-    this.timers.set(
-      name,
-      setTimeout(() => this.look(name), LOOK_AFTER_MS),
-    )
+    this.lookAfter(LOOK_AFTER_MS, name)
+  }
+
+  private lookAfter(milliseconds: number, name: string): void {
+    const look = () => this.look(name).catch((error: unknown) => this.failed(name, error))
+    this.timers.set(name, setTimeout(look, milliseconds))
+  }
+
+  private failed(name: string, err: unknown): void {
+    if (this.closed || this.timers.has(name)) return
+    this.log.warn({ name, err }, 'who keeps a copy of the socket cannot be seen; there is another look soon')
+    this.lookAfter(LOOK_AGAIN_MS, name)
   }
 
   /** Who had a lease at any time during it is no copy, nor is what he started: when a lease ends meanwhile, there is another look. */

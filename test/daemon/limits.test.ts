@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Asker, closeAll } from '../support/asker.ts'
+import { atEnd } from '../support/cleanup.ts'
 import { type Daemon, IS_ROOT, NOBODY, startDaemon, stopCleanly, until } from '../support/daemon.ts'
+import { start } from '../support/exec.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { endPythons } from '../support/python.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -17,7 +19,7 @@ const WEB = '[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = ["any"]'
 function leaveFree(daemon: Daemon, count: number): void {
   const taken = new Set(readdirSync(`/proc/${daemon.pid}/fd`).map(Number))
   let limit = 0
-  for (let free = 0; free < count; limit++) if (!taken.has(limit)) free++
+  for (let free = 0; taken.has(limit) || free++ < count; ) limit++
   execFileSync('prlimit', ['--pid', String(daemon.pid), `--nofile=${limit}:`])
 }
 
@@ -73,6 +75,41 @@ describe('a broker whose descriptor table is full', () => {
     expect([outcome, holders.length]).toEqual(free === 2 ? ['ok', 1] : ['CLOSED', 0])
     await worker.exit()
     viewer.close()
+    await stopCleanly(daemon)
+  })
+
+  it.each([0, 1, 2])('refuses to list holders, of whom it could not see all: with room for %i', async (free) => {
+    const daemon = await startDaemon({ sockets: WEB })
+    const holder = await Asker.connect(daemon.control)
+    await holder.lease('web')
+    leaveFree(daemon, free)
+    expect(await holder.ask('holders')).toMatchObject({
+      code: 'SYSTEM',
+      message: 'the broker failed at this request: reading /proc: EMFILE (too many open files); its log says more',
+    })
+    leaveFree(daemon, 100)
+    expect(await holder.ask('holders')).toMatchObject({ ok: true, holders: [{ name: 'web', pid: process.pid }] })
+    holder.close()
+    await stopCleanly(daemon)
+  })
+
+  it('looks again for who keeps a copy of an exclusive name, when it can', async () => {
+    const daemon = await startDaemon({ sockets: `${WEB}\nmode = "exclusive"` })
+    const logged = (what: string) => daemon.logs().find(({ msg }) => msg === what)
+    const program = start(daemon, ['exec', 'web', '--', 'sh', '-c', 'sleep 60 & echo $!; wait'])
+    await until(() => program.stdout().includes('\n'), 'the child runs')
+    const child = Number(program.stdout())
+    atEnd(() => process.kill(child, 'SIGKILL'))
+    leaveFree(daemon, 0)
+    program.kill('SIGKILL')
+    await until(
+      () => logged('who keeps a copy of the socket cannot be seen; there is another look soon') !== undefined,
+      'it tells',
+    )
+    expect(logged('undeclared')).toBeUndefined()
+    leaveFree(daemon, 100)
+    await until(() => logged('undeclared') !== undefined, 'it looks again')
+    expect(logged('undeclared')).toMatchObject({ name: 'web', pids: [child] })
     await stopCleanly(daemon)
   })
 })
