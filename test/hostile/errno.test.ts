@@ -53,6 +53,10 @@ async function injecting<T>(daemon: Daemon, call: string, error: string, act: ()
     '-e',
     `inject=${call}:error=${error}:when=1+2`,
   ]
+  const fate = () => {
+    const { exitCode, signalCode } = daemon.process
+    return `${call} ${error}; the broker's end: ${signalCode ?? exitCode}; it said last: ${JSON.stringify(daemon.logs().slice(-5))}`
+  }
   const tracer = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   tracer.stderr.on('data', (chunk) => {
@@ -66,15 +70,15 @@ async function injecting<T>(daemon: Daemon, call: string, error: string, act: ()
     // And has stopped each once, from when on it sees all.
     await sleep(300)
     expect(said).not.toMatch(/invalid|not permitted/i)
-    const result = await act().catch((cause) => {
-      const last = JSON.stringify(daemon.logs().slice(-5))
-      throw new Error(`${call} ${error}; the broker's exit code: ${daemon.process.exitCode}; it said last: ${last}`, {
-        cause,
-      })
-    })
+    const result = await act()
     tracer.kill('SIGINT')
     await ended
+    // It would end of what strace leaves to it.
+    await sleep(20)
     return [result, readFileSync(trace, 'utf8').split('(INJECTED)').length - 1]
+  } catch (cause) {
+    await sleep(100)
+    throw new Error(fate(), { cause })
   } finally {
     tracer.kill('SIGINT')
     await ended
@@ -105,7 +109,8 @@ it.runIf(canInject)(
         }
         return count
       })
-      expect([call, error, daemon.process.exitCode, holder.client.closed]).toEqual([call, error, null, false])
+      const { exitCode, signalCode } = daemon.process
+      expect([call, error, exitCode, signalCode, holder.client.closed]).toEqual([call, error, null, null, false])
       if (ALWAYS_CALLED.has(call)) expect(failed).toBeGreaterThan(rounds / 4)
       report(`errno: ${call} ${error}`, { failed, served: `${served}/${rounds}` })
     }

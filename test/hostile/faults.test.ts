@@ -3,6 +3,8 @@
 // its connection, or leaves a descriptor or a lease behind.
 
 import { readdirSync } from 'node:fs'
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { addon, constants as c, type ErrnoName } from '../../src/sys/addon.ts'
 import type { OwnedFd } from '../../src/sys/index.ts'
@@ -33,11 +35,17 @@ const SURE: readonly Call[] = [
   'fcntl64',
   'fstat64',
   'poll',
+  'openat64',
+  'readlinkat',
   'pwrite64',
 ]
 
 const named = (name: string) =>
   `[sockets.${name}]\nlisten = ["tcp://127.0.0.1:0", "unix://{dir}/${name}/sock", "udp://127.0.0.1:0"]\nallow = ["any"]\ndrain_timeout = "300ms"\n`
+
+const SOCKETS = `${named('web')}${named('two')}${named('one')}mode = "exclusive"\n`
+
+const METRICS = 'metrics = "unix://{dir}/metrics.sock"'
 
 /** A process that takes a lease as a program would, says by its notify socket that it is ready, and gives it back; whatever is answered. */
 const PROGRAM = `
@@ -71,13 +79,30 @@ async function askEverything({ daemon, holder, lease, fds, program }: Peers, rou
   for (const [op, args] of asks) expect(await holder.ask(op, args)).toHaveProperty('ok')
   // One that connects while the broker has no descriptor or memory for it may be shed.
   const late = await Asker.connect(daemon.control).catch(() => undefined)
-  await late?.ask('acquire', { name: 'web' }).catch(() => {})
+  for (const name of ['web', 'one', 'two', 'two']) {
+    await late?.ask('acquire', { name, takeover: name === 'two', ready: true }).catch(() => {})
+  }
   late?.close()
+  for (const op of ['pause', 'drain', 'resume']) expect(await holder.ask(op, { name: 'two' })).toHaveProperty('ok')
+  await fetchMetrics(daemon)
   program.write('go')
   await program.line()
   addon.shutdown(fds[0]!.fd, c.SHUT_RDWR)
-  rewrite(daemon, named('web') + (round % 2 === 0 ? named('other') : ''))
+  rewrite(daemon, SOCKETS + (round % 2 === 0 ? named('other') : ''), METRICS)
   expect(await holder.ask('reload')).toHaveProperty('ok')
+  // After the look for copies of what the lease of an exclusive name was for.
+  await sleep(300)
+}
+
+/** Whatever is answered. */
+function fetchMetrics({ directory }: Daemon): Promise<void> {
+  return new Promise((resolve) => {
+    const asked = get({ agent: false, socketPath: `${directory}/metrics.sock`, path: '/metrics' }, (answer) =>
+      answer.resume(),
+    )
+    asked.once('error', () => {})
+    asked.once('close', resolve)
+  })
 }
 
 const rounds = times(2, 20)
@@ -89,7 +114,7 @@ it.each(CALLS)(
   async (call) => {
     const directory = temporaryDirectory()
     const faults = prepareFaults(directory)
-    const daemon = await startKept({ directory, env: faults.env, sockets: named('web') })
+    const daemon = await startKept({ directory, env: faults.env, broker: METRICS, sockets: SOCKETS })
     const holder = await Asker.connect(daemon.control)
     const { message, fds } = await holder.received('acquire', { name: 'web', ready: true })
     atEnd(() => closeAll(fds))
@@ -112,7 +137,7 @@ it.each(CALLS)(
       if (FULL || SURE.includes(call)) expect(failed).toBeGreaterThan(0)
       report(`faults: ${call}`, { failed, sites: sites.size })
       expect(await holder.ask('sockets', { lease })).toMatchObject({ ok: true })
-      rewrite(daemon, named('web'))
+      rewrite(daemon, SOCKETS, METRICS)
       await until(async () => (await holder.ask('reload'))['ok'] === true, 'a reload')
       const leases = async () =>
         ((await holder.ask('holders'))['holders'] as { lease: number | null }[]).filter((one) => one.lease !== null)
