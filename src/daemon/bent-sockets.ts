@@ -66,9 +66,8 @@ export class BentSockets {
   private fail({ name, socket }: Bent, address: string, what: readonly string[], error: unknown): void {
     if (this.without.has(socket)) return
     this.without.set(socket, name)
-    const suspects = this.reports.suspects(name)
     this.log.error(
-      { err: error, name, address, what, suspects },
+      { err: error, name, address, what, ...this.reports.suspects(name) },
       `lost: a holder broke the socket; ${adviceForBroken(error)}`,
     )
     this.reports.lost({ name, address, what })

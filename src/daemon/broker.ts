@@ -102,8 +102,8 @@ export class Broker implements SessionHost, Host {
     this.lastLease = new LastLease(this.registry)
     this.nextConnection = lastConnection(restored.registry) + 1
     this.processBound = new ProcessBound(this, notifyDirectory(config))
-    this.undeclared = new UndeclaredCopies(this.registry, sockets, log, (name, pids) =>
-      this.journal.published({ event: 'undeclared', at: Date.now(), name, pids }),
+    this.undeclared = new UndeclaredCopies(this.registry, sockets, log, (copies) =>
+      this.journal.published({ event: 'undeclared', at: Date.now(), ...copies }),
     )
     this.rights = new Rights(config, this.processes)
     this.context = { now: 0, ...judgementOf(this.rights, this.sessions, this.users) }

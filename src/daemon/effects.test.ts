@@ -54,12 +54,14 @@ describe('effects of one step', () => {
     expect([closed, done]).toEqual([true, [['stopped', 'b']]])
   })
 
-  it('are performed when the telling that is due before one of them fails, of which the rest is told', () => {
+  it('are performed when a subscriber cannot be told of what is due before them: that one’s connection is closed', () => {
     const done: unknown[] = []
-    const tell = ({ at }: { at: number }) => (at === 1 ? full() : done.push('told'))
+    const peer = { pid: 9 }
+    const deaf = { peer, tell: ({ at }: { at: number }) => at === 1 && full(), close: () => done.push('closed') }
+    const hearing = { peer, tell: () => done.push('told'), close: () => done.push('not this one') }
     const log = { error: ({ err }: { err: Error }) => done.push(err), isLevelEnabled: () => false }
     const [state, counters] = [{ keeps: false }, { names: { count: () => {} } }]
-    const parts = [log, state, counters, new Set([{ tell }])] as unknown as ConstructorParameters<typeof Journal>
+    const parts = [log, state, counters, new Set([deaf, hearing])] as unknown as ConstructorParameters<typeof Journal>
     const broker = {
       sessions: new Map([[7, { answer: () => done.push('answered') }]]),
       journal: new Journal(...parts),
@@ -68,7 +70,7 @@ describe('effects of one step', () => {
     }
     const events = [1, 2, 3].map((at): Effect => ({ type: 'publish', event: { event: 'paused', at, name: 'web' } }))
     new Effects(broker as unknown as EffectsHost).performAll([...events, reply, stopTimer])
-    expect(done).toEqual([FULL, 'told', 'told', 'answered', 'stopped'])
+    expect(done).toEqual([FULL, 'closed', 'told', 'told', 'told', 'answered', 'stopped'])
   })
 
   it('that end leases let each name rest, though with another that fails', () => {

@@ -138,11 +138,22 @@ export class Journal {
 
   private tell({ occurrence, logged }: Noted): void {
     this.counters.names.count(occurrence)
-    for (const session of this.subscribers) session.tell(occurrence)
+    for (const session of this.subscribers) this.tellTo(session, occurrence)
     const level = WARNINGS.has(occurrence.event) ? 'warn' : 'info'
     if (!logged || LOGGED_ELSEWHERE.has(occurrence.event) || !this.log.isLevelEnabled(level)) return
     const { event, at: _, ...details } = occurrence
     this.log[level](details, event)
+  }
+
+  /** Who misses one is to notice: it connects again, and asks for the history. */
+  private tellTo(session: Session, occurrence: Occurrence): void {
+    try {
+      session.tell(occurrence)
+    } catch (err) {
+      const { pid } = session.peer
+      this.log.error({ err, event: occurrence.event, pid }, 'an event could not be told: the connection is closed')
+      session.close()
+    }
   }
 
   private judge(occurrence: Occurrence, event?: PublishedEvent): Noted {

@@ -6,10 +6,16 @@ import type { Occurrence } from './history.ts'
 import type { Log } from './log.ts'
 import type { RepairMarks } from './state/repair-marks.ts'
 
-export interface Suspect {
+interface Suspect {
   lease: number
   pid: number
   user: string
+}
+
+interface Suspects {
+  suspects: Suspect[]
+  /** How many more there are. */
+  others?: number
 }
 
 export interface Repair {
@@ -29,6 +35,8 @@ const TOLD_PER_SECOND = 20
 const REMEMBERED_MS = 2500
 /** Of one name, the last ones: thousands of leases may end in a second. */
 const REMEMBERED_MOST = 64
+/** Of the holders at that moment, the last ones: an event is one packet (REPLY_MAX), however many hold the name. */
+const HOLDERS_MOST = 64
 
 interface Former extends Suspect {
   /** performance.now() */
@@ -102,23 +110,25 @@ export class RepairReports {
   }
 
   /** Who has the name's sockets, or had them a moment ago: one of them did it, unless a process that was given a copy did. */
-  suspects(name: string): Suspect[] {
+  suspects(name: string): Suspects {
     const known = this.registry.names.get(name)
     const now = known === undefined ? [] : [...leasesOf(known)]
+    const others = Math.max(0, now.length - HOLDERS_MOST)
     const former = this.former.get(name) ?? []
-    return [
-      ...now.map(({ id, holder }) => ({ lease: id, pid: holder.pid, user: holder.user })),
+    const suspects = [
+      ...now.slice(others).map(({ id, holder }) => ({ lease: id, pid: holder.pid, user: holder.user })),
       ...former.map(({ lease, pid, user }) => ({ lease, pid, user })),
     ]
+    return { suspects, ...(others > 0 && { others }) }
   }
 
   /** Nothing can be done while a holder has it. */
   lost(repair: Repair): void {
-    this.publish({ event: 'lost', at: Date.now(), ...repair, suspects: this.suspects(repair.name) })
+    this.publish({ event: 'lost', at: Date.now(), ...repair, ...this.suspects(repair.name) })
   }
 
   private tell(repair: Repair, times: number): void {
-    const details = { ...repair, ...(times > 1 && { times }), suspects: this.suspects(repair.name) }
+    const details = { ...repair, ...(times > 1 && { times }), ...this.suspects(repair.name) }
     this.log.warn(details, 'a holder changed the shared socket for all: repaired')
     this.publish({ event: 'repaired', at: Date.now(), ...details })
   }

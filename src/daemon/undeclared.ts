@@ -13,15 +13,25 @@ const LOOK_AFTER_MS = 200
 /** What is wanting for a look, descriptors or memory, may be there then. */
 const LOOK_AGAIN_MS = 2_000
 
+/** An event is one packet (REPLY_MAX), however many children somebody has. */
+const PIDS_MOST = 1024
+
+interface Copies {
+  name: string
+  pids: number[]
+  /** How many more there are. */
+  others?: number
+}
+
 export class UndeclaredCopies {
   private readonly registry: Registry
   private readonly sockets: Sockets
   private readonly log: Log
-  private readonly found: (name: string, pids: number[]) => void
+  private readonly found: (copies: Copies) => void
   private readonly timers = new Map<string, NodeJS.Timeout>()
   private closed = false
 
-  constructor(registry: Registry, sockets: Sockets, log: Log, found: (name: string, pids: number[]) => void) {
+  constructor(registry: Registry, sockets: Sockets, log: Log, found: (copies: Copies) => void) {
     this.registry = registry
     this.sockets = sockets
     this.log = log
@@ -58,11 +68,9 @@ export class UndeclaredCopies {
       if (own.pids.has(pid) || parent === own.keeper || declared.has(pid)) return false
       return ![...ancestorsOf(pid, (child) => found.get(child)?.parent)].some((ancestor) => declared.has(ancestor))
     })
-    if (undeclared.length > 0)
-      this.found(
-        name,
-        undeclared.map(({ pid }) => pid),
-      )
+    const pids = undeclared.slice(0, PIDS_MOST).map(({ pid }) => pid)
+    const others = undeclared.length - pids.length
+    if (pids.length > 0) this.found({ name, pids, ...(others > 0 && { others }) })
   }
 
   private declared(name: string): Set<number> {

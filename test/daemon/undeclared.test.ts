@@ -42,7 +42,7 @@ it('names nobody whose lease ends during it, and looks again since that has ende
   const world = new World({ mode: 'exclusive' })
   const named: number[][] = []
   const sockets = { inodes: () => [inode] } as unknown as Sockets
-  const copies = new UndeclaredCopies(world.registry, sockets, {} as Log, (_, pids) => named.push(pids))
+  const copies = new UndeclaredCopies(world.registry, sockets, {} as Log, ({ pids }) => named.push(pids))
   const lease = world.acquire(1, { holder: holder(1, { pid: keeper }) })
 
   copies.leaseEnded('web')
