@@ -15,6 +15,10 @@ const NO_TOKENS: readonly string[] = []
 
 type Needs = ReturnType<typeof needs>
 
+/** An event is one packet (REPLY_MAX), however many rules there are, and however long the paths in them. */
+const MISSING_MOST = 32
+const RULE_TEXT_MAX = 512
+
 export class Rights {
   private readonly config: Config
   private readonly processes: Processes
@@ -40,8 +44,9 @@ export class Rights {
 
   /** What stands between the peer and each of the rules, in the words of the config. */
   missing(rules: readonly Rule[], session: Session, userOf: (uid: number) => string): string[] {
-    const missing = missingFrom(rules, this.judged(rules, session))
-    return missing.map((rule) => rule.map((condition) => formatCondition(condition, userOf)).join(' '))
+    const missing = missingFrom(rules, this.judged(rules, session)).slice(0, MISSING_MOST)
+    const texts = missing.map((rule) => rule.map((condition) => formatCondition(condition, userOf)).join(' '))
+    return texts.map((text) => (text.length > RULE_TEXT_MAX ? `${text.slice(0, RULE_TEXT_MAX)}…` : text))
   }
 
   /** Reads /proc only when a rule asks for what is there. */

@@ -127,6 +127,23 @@ say(code(granted, broker, 'web'), code(broker.request, 'list'), code(broker.requ
     await stopCleanly(daemon)
   })
 
+  it('names the first of many long rules that were missing, so that subscribers and the history can be told', async () => {
+    const rules = Array.from({ length: 60 }, (_, at) => `"exe:/${String(at).padStart(4000, '0')}"`)
+    const sockets = `[sockets.web]\nlisten = "tcp://127.0.0.1:0"\nallow = [${rules}]`
+    const daemon = await startDaemon({ sockets })
+    const viewer = await Asker.connect(daemon.control)
+    await viewer.ask('events')
+    const peer = await Asker.connect(daemon.control)
+    expect(await peer.ask('acquire', { name: 'web' })).toMatchObject({ code: 'DENIED' })
+    const told = await viewer.next()
+    expect(told).toMatchObject({ event: 'denied', name: 'web' })
+    expect((told['missing'] as string[]).map(({ length }) => length)).toEqual(Array(32).fill(513))
+    expect(await peer.ask('history')).toMatchObject({ events: [told] })
+    peer.close()
+    viewer.close()
+    await stopCleanly(daemon)
+  })
+
   it('tells of an admin’s request that was refused with its code, in the log and in the history, and before what followed', async () => {
     const daemon = await startDaemon({ sockets: SOCKETS })
     const admin = await Asker.connect(daemon.control)
