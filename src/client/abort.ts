@@ -1,5 +1,7 @@
 // Giving up: by the caller's signal, or because the time is over. Nothing stays behind: no timer, no listener.
 
+import { startTimer } from './timer.ts'
+
 export interface Limits {
   signal?: AbortSignal | undefined
   /** Milliseconds from now; absent: no limit. */
@@ -29,13 +31,10 @@ export function watchLimits({ signal, timeout, late }: Limits, giveUp: (reason: 
     end()
     giveUp(late?.() ?? new Error('too late'))
   }
-  const timer = timeout === undefined || timeout > MAX_TIMER ? undefined : setTimeout(onLate, Math.max(0, timeout))
+  const timer = timeout === undefined ? undefined : startTimer(onLate, timeout)
   signal?.addEventListener('abort', onAbort)
   return end
 }
-
-/** setTimeout fires at once for anything longer. */
-const MAX_TIMER = 2_147_483_647
 
 /** Settles as `promise` does, or rejects first when the limits are reached; the promise itself goes on. */
 export function within<T>(promise: Promise<T>, limits: Limits): Promise<T> {

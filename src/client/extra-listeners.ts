@@ -2,6 +2,7 @@
 // the program knows. Connections are counted there too, so that its close(), getConnections() and maxConnections mean all.
 
 import { type DropArgument, Server, type ServerOpts, type Socket } from 'node:net'
+import { onCloseCall } from './on-close-call.ts'
 
 /** Node's own book-keeping, the same in versions 20 to 26. */
 interface Counting {
@@ -27,6 +28,7 @@ const OPTIONS = [
 export class ExtraListeners {
   readonly servers: Server[]
   readonly #main: Server
+  #endCloseCall: (() => void) | undefined
 
   constructor(main: Server, count: number) {
     this.#main = main
@@ -48,6 +50,8 @@ export class ExtraListeners {
   }
 
   close(): void {
+    this.#endCloseCall?.()
+    this.#endCloseCall = undefined
     for (const server of this.servers) if (server.listening) server.close()
   }
 
@@ -73,17 +77,8 @@ export class ExtraListeners {
     main.emit('connection', socket)
   }
 
-  /** close() of the one server is the only moment before its last connection at which the others can learn of it. */
   #closeWithMain(): void {
-    const main = this.#main
-    const { close } = main
-    const own = Object.hasOwn(main, 'close')
-    main.close = (callback) => {
-      this.close()
-      if (own) main.close = close
-      else Reflect.deleteProperty(main, 'close')
-      return close.call(main, callback)
-    }
+    this.#endCloseCall ??= onCloseCall(this.#main, () => this.close())
   }
 }
 

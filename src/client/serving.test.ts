@@ -38,3 +38,17 @@ it.each([
   server.close()
   await once(server, 'close')
 })
+
+it('drains as soon as it has opened when the program closed the server before, with somebody connected', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  let client: net.Socket | undefined
+  const open = async () => {
+    client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {})
+    await once(server, 'connection')
+    server.close()
+  }
+  const lease = { open, stopAccepting: () => {}, giveBack: async () => {} }
+  expect(await new Serving(server, { drainTimeout: 20 }, lease).run()).toEqual({ reason: 'closed', cut: 1 })
+  client!.destroy()
+})

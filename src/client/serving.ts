@@ -5,6 +5,7 @@ import { notify } from '../sys/index.ts'
 import { Gate } from './gate.ts'
 import type { EndReason, LeaseDrain } from './lease-events.ts'
 import type { Server } from './listening.ts'
+import { onCloseCall } from './on-close-call.ts'
 import { type DrainTimes, ServerWork } from './server-work.ts'
 
 /** How to serve. Everything is optional. */
@@ -172,10 +173,12 @@ export class Serving {
     if (signals) for (const name of SIGNALS) process.on(name, onSignal)
     signal?.addEventListener('abort', onAbort)
     this.#server.on('close', onClose)
+    const endCloseCall = onCloseCall(this.#server, onClose)
     return () => {
       endSignals()
       signal?.removeEventListener('abort', onAbort)
       this.#server.off('close', onClose)
+      endCloseCall()
     }
   }
 }
