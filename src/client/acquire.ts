@@ -118,7 +118,8 @@ function program({ bind, drainSignal, readyAfter }: ProgramOptions): Partial<Req
 /** For ever is Infinity here, or -1 as on the wire. */
 function checkedWait(wait: number): number {
   if (wait === -1) return Number.POSITIVE_INFINITY
-  if (wait === Number.POSITIVE_INFINITY || (wait >= 0 && wait <= MILLISECONDS_MAX)) return wait
+  const inRange = typeof wait === 'number' && wait >= 0 && wait <= MILLISECONDS_MAX
+  if (inRange || wait === Number.POSITIVE_INFINITY) return wait
   throw new BrokerError(
     'INVALID',
     `wait must be milliseconds from 0 to ${MILLISECONDS_MAX}, or -1 or Infinity for ever, not ${wait}`,

@@ -6,6 +6,7 @@ import { acquire } from './acquire.ts'
 import { type BrokerEvent, EventFeed } from './events.ts'
 import { requireKnownKeys } from './known-keys.ts'
 import type { Lease } from './lease.ts'
+import { requireMilliseconds } from './milliseconds.ts'
 import {
   type Abortable,
   ACQUIRE_KEYS,
@@ -48,6 +49,7 @@ export class Broker {
 
   constructor(options: ConnectOptions = {}) {
     requireKnownKeys('connect', options, CONNECT_KEYS)
+    requireMilliseconds('connect: timeout', options.timeout)
     this.#options = options
     this.#session = new Session(options)
   }

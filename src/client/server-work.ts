@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import { Http1Work } from './http1-work.ts'
 import { Http2Work } from './http2-work.ts'
 import type { Server } from './listening.ts'
+import { startTimer } from './timer.ts'
 
 /** How often idle connections are looked for while draining. */
 const SWEEP = 20
@@ -52,7 +53,7 @@ export class ServerWork {
       if (!this.#ended) this.#sweep = setTimeout(sweep, SWEEP)
     }
     this.#sweep = setTimeout(sweep, SWEEP)
-    this.#turn = setTimeout(() => this.#http2.closeAll(), half)
+    this.#turn = startTimer(() => this.#http2.closeAll(), half)
     return new Promise((resolve) => {
       this.#whenEmpty = resolve
       if (this.#open.size === 0) resolve()

@@ -1,9 +1,13 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { afterEach, expect, it, vi } from 'vitest'
+import { Http2Work } from './http2-work.ts'
 import { Serving } from './serving.ts'
 
-afterEach(() => void vi.useRealTimers())
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
 
 /** Microtasks only: the clock stands. */
 async function turn(): Promise<void> {
@@ -52,3 +56,54 @@ it('drains as soon as it has opened when the program closed the server before, w
   expect(await new Serving(server, { drainTimeout: 20 }, lease).run()).toEqual({ reason: 'closed', cut: 1 })
   client!.destroy()
 })
+
+it.each([2 ** 31, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY])(
+  'cuts nobody before a drainTimeout of %d is over',
+  async (drainTimeout) => {
+    const server = net.createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const givenBack = vi.fn(async () => {})
+    const lease = { open: async () => {}, stopAccepting: () => void server.close(), giveBack: givenBack }
+    const serving = new Serving(server, { drainTimeout }, lease)
+    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+    await once(server, 'connection')
+    const closeAll = vi.spyOn(Http2Work.prototype, 'closeAll')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
+    const done = serving.run()
+    await turn()
+    void serving.release()
+    await turn()
+    vi.advanceTimersByTime(60_000)
+    await turn()
+    expect([givenBack.mock.calls, closeAll.mock.calls]).toEqual([[], []])
+    vi.useRealTimers()
+    client.resume().end()
+    expect(await done).toEqual({ reason: 'released', cut: 0 })
+  },
+)
+
+it('keeps to the deadline of the broker where drainTimeout is Infinity', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const lease = { open: async () => {}, stopAccepting: () => void server.close(), giveBack: async () => {} }
+  const serving = new Serving(server, { drainTimeout: Number.POSITIVE_INFINITY }, lease)
+  const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {})
+  await once(server, 'connection')
+  const done = serving.run()
+  void serving.release()
+  serving.drain({ reason: 'admin', deadline: Date.now() + 20 })
+  expect(await done).toEqual({ reason: 'released', cut: 1 })
+  client.destroy()
+})
+
+it.each([-1, Number.NaN, '2000', null])(
+  'takes no drainTimeout of %s: INVALID, and the server is left alone',
+  (drainTimeout) => {
+    const server = net.createServer()
+    const lease = { open: async () => {}, stopAccepting: () => {}, giveBack: async () => {} }
+    expect(() => new Serving(server, { drainTimeout: drainTimeout as number }, lease)).toThrow(
+      expect.objectContaining({ code: 'INVALID', message: expect.stringContaining('drainTimeout') }),
+    )
+    expect(server.eventNames()).toEqual(net.createServer().eventNames())
+  },
+)

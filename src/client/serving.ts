@@ -5,12 +5,17 @@ import { notify } from '../sys/index.ts'
 import { Gate } from './gate.ts'
 import type { EndReason, LeaseDrain } from './lease-events.ts'
 import type { Server } from './listening.ts'
+import { requireMilliseconds } from './milliseconds.ts'
 import { onCloseCall } from './on-close-call.ts'
 import { type DrainTimes, ServerWork } from './server-work.ts'
+import { startTimer } from './timer.ts'
 
 /** How to serve. Everything is optional. */
 export interface ServeOptions {
-  /** Milliseconds that a drain may take; the deadline of the broker's `drain` holds where it is earlier. Default 30,000. */
+  /**
+   * Milliseconds that a drain may take, Infinity: as long as it likes; the deadline of the broker's `drain` holds where it is
+   * earlier. Default 30,000.
+   */
   drainTimeout?: number | undefined
   /** Drain on SIGTERM and SIGINT; the second one ends the process as it would without. Default false. */
   signals?: boolean | undefined
@@ -66,7 +71,9 @@ export class Serving {
   #deadline = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
+  /** Throws INVALID, and has touched nothing then. */
   constructor(server: Server, options: ServeOptions, lease: ServedLease) {
+    requireMilliseconds('serve: drainTimeout', options.drainTimeout)
     this.#server = server
     this.#options = options
     this.#lease = lease
@@ -133,7 +140,7 @@ export class Serving {
     if (deadline < this.#deadline) {
       this.#deadline = deadline
       clearTimeout(this.#timer)
-      this.#timer = setTimeout(this.#late.open, deadline - performance.now())
+      this.#timer = startTimer(this.#late.open, deadline - performance.now())
     }
     if (!first) return
     if (this.#opened) this.#lease.stopAccepting()

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { type AcquireOptions, type ConnectOptions, connect, type ServeOptions } from '../../src/client/index.ts'
-import { granting, type Request } from '../support/fake-broker.ts'
+import { type FakePeer, granting, type Request } from '../support/fake-broker.ts'
 import { leakedSince, openFds } from '../support/leaks.ts'
 import { ended, useSdk } from '../support/sdk.ts'
 
@@ -101,6 +101,23 @@ describe('acquire', () => {
     })
   })
 
+  it.each([-1, Number.NaN, '5', null])('refuses %s for its timeout', (timeout) => {
+    expect(() => connect({ timeout: timeout as number })).toThrow(/^connect: timeout must be milliseconds from 0 on/)
+  })
+
+  it.each([2 ** 31, Number.POSITIVE_INFINITY])('waits for an answer as long as %d ms', async (timeout) => {
+    let asked: { request: Request; peer: FakePeer } | undefined
+    const hold = (request: Request, peer: FakePeer) => {
+      if (request.op === 'list') asked = { request, peer }
+      return undefined
+    }
+    const { broker } = serve(granting([], hold, ['list']), { timeout })
+    const listed = broker.list()
+    await expect.poll(() => asked).toBeDefined()
+    asked!.peer.send({ id: asked!.request.id, ok: true, sockets: [] })
+    expect(await listed).toEqual([])
+  })
+
   it('never sends a request that would cost the connection', async () => {
     const { broker, fake } = serve(granting([]))
     for (const [name, options] of [
@@ -109,8 +126,10 @@ describe('acquire', () => {
       ['web', { label: 'x\ny' }],
       ['web', { wait: -5 }],
       ['web', { wait: Number.NaN }],
+      ['web', { wait: '5' }],
+      ['web', { wait: null }],
     ] as const) {
-      expect(await ended(broker.acquire(name, options))).toMatchObject({ code: 'INVALID' })
+      expect(await ended(broker.acquire(name, options as AcquireOptions))).toMatchObject({ code: 'INVALID' })
     }
     expect(fake.requests.filter(({ op }) => op !== 'hello')).toEqual([])
   })
