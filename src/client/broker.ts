@@ -92,7 +92,8 @@ export class Broker {
 
   /**
    * What happens from the first next() on, as it happens; on a connection of its own. It connects again for as long as it takes when the
-   * broker goes away, and says `reconnected` then: what happened meanwhile is lost. Ends by `break`, `signal` or close().
+   * broker goes away, and says `reconnected` then: what happened meanwhile is lost. Ends by `break`, `signal` or close(). Rejects with
+   * what goes wrong at first; later with DENIED, UNSUPPORTED or VERSION only, and with LIMIT when 65,536 events were not read.
    */
   async *events(options: Abortable = {}): AsyncGenerator<BrokerEvent, void, undefined> {
     this.#session.assertOpen()

@@ -1,7 +1,7 @@
 // The broker's events, on a connection of their own: a subscription belongs to its connection, and is made again on the next
 // one after a loss.
 
-import { BrokerError } from '../protocol/errors.ts'
+import { BrokerError, type ErrorCode } from '../protocol/errors.ts'
 import type { Message } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { Gate } from './gate.ts'
@@ -21,11 +21,15 @@ export interface BrokerEvent {
 /** Events that nobody has read yet; a program that lets more gather does not read them at all. */
 const UNREAD_MAX = 65_536
 
+/** No patience helps against these. */
+const FINAL: readonly ErrorCode[] = ['DENIED', 'UNSUPPORTED', 'VERSION']
+
 export class EventFeed {
   readonly #session: Session
   #unread: BrokerEvent[] = []
   #news = new Gate()
-  #failure: unknown
+  /** An AbortSignal's reason may be anything, null too. */
+  #failure: { reason: unknown } | undefined
 
   constructor(session: Session) {
     this.#session = session
@@ -37,12 +41,12 @@ export class EventFeed {
     let connection: Connection | undefined
     try {
       signal?.throwIfAborted()
-      connection = await this.#subscribe(this.#session.timeout, signal)
+      connection = await this.#subscribeInTime(signal)
       for (;;) {
         for (const event of this.#unread.splice(0)) yield event
-        if (this.#failure) throw this.#failure
+        if (this.#failure) throw this.#failure.reason
         if (connection.ended) {
-          connection = await this.#subscribe(Number.POSITIVE_INFINITY, signal)
+          connection = await this.#subscribeAgain(signal)
           // What happened meanwhile is not told again.
           yield { event: 'reconnected', at: Date.now() }
         } else if (this.#unread.length === 0) {
@@ -60,18 +64,37 @@ export class EventFeed {
     this.#fail(new BrokerError('CLOSED', 'this Broker was closed; use another: connect()'))
   }
 
-  async #subscribe(patience: number, signal: AbortSignal | undefined): Promise<Connection> {
-    const deadline = performance.now() + patience
+  async #subscribeInTime(signal: AbortSignal | undefined): Promise<Connection> {
+    const deadline = performance.now() + this.#session.timeout
     for (;;) {
       const connection = await this.#session.connection({ deadline, signal })
-      connection.onNews = (message) => this.#take(message)
       try {
-        await connection.request('events', {}, { signal, timeout: this.#session.timeout })
+        await this.#subscribe(connection, signal)
         return connection
       } catch (error) {
         if (!this.#session.mayRetry(connection, error) || performance.now() >= deadline) throw error
       }
     }
+  }
+
+  /** For as long as it takes. The session waits before each attempt, longer after each that fails. */
+  async #subscribeAgain(signal: AbortSignal | undefined): Promise<Connection> {
+    for (;;) {
+      let connection: Connection | undefined
+      try {
+        connection = await this.#session.connection({ deadline: Number.POSITIVE_INFINITY, signal })
+        await this.#subscribe(connection, signal)
+        return connection
+      } catch (error) {
+        if (signal?.aborted || this.#session.ended || isFinal(error)) throw error
+        connection?.close(error as BrokerError)
+      }
+    }
+  }
+
+  async #subscribe(connection: Connection, signal: AbortSignal | undefined): Promise<void> {
+    connection.onNews = (message) => this.#take(message)
+    await connection.request('events', {}, { signal, timeout: this.#session.timeout })
   }
 
   async #arrival(connection: Connection): Promise<void> {
@@ -97,7 +120,11 @@ export class EventFeed {
   }
 
   #fail(reason: unknown): void {
-    this.#failure ??= reason
+    this.#failure ??= { reason }
     this.#news.open()
   }
+}
+
+function isFinal(error: unknown): boolean {
+  return error instanceof BrokerError && FINAL.includes(error.code)
 }
