@@ -54,6 +54,10 @@ describe('the head of a last answer', () => {
         ],
       ],
     ],
+    ['no headers, said so', [200, 'OK', undefined], [200, 'OK', { Connection: 'close' }]],
+    ['headers and nothing', [200, { a: '1' }, undefined], [200, { a: '1', Connection: 'close' }]],
+    ['headers in the third place', [200, undefined, { a: '1' }], [200, { a: '1', Connection: 'close' }]],
+    ['null', [200, null], [200, { Connection: 'close' }]],
     ['an empty list', [200, []], [200, ['Connection', 'close']]],
   ])('announces the end once, whatever the program gives: %s', (_what, given, sent) => {
     const { heads, removed, writeHead } = answering()

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 /** How long a client that was answered before it had sent all of its request may go on sending. */
 const LINGER = 2000
 
-type Headers = OutgoingHttpHeaders | unknown[] | undefined
+type Headers = OutgoingHttpHeaders | unknown[]
 
 /** `isLast` is asked when the head is written: whether no other request waits on the connection. */
 export function announceClose(response: ServerResponse, request: IncomingMessage, isLast: () => boolean): void {
@@ -15,15 +15,18 @@ export function announceClose(response: ServerResponse, request: IncomingMessage
   const { writeHead } = response as unknown as { writeHead(...args: unknown[]): ServerResponse }
   const announcing = (...args: unknown[]) => {
     if (!isLast()) return writeHead.apply(response, args)
-    const given = typeof args.at(-1) === 'object' ? (args.pop() as Headers) : undefined
+    // As Node takes them: without a reason the headers may stand in its place.
+    const [status, reason, headers] = args
+    const said = typeof reason === 'string' ? [reason] : []
+    const given = headers ?? (said.length > 0 ? undefined : reason)
     linger(response.socket, request)
     response.removeHeader('Connection')
-    return writeHead.apply(response, [...args, closing(given ?? {})])
+    return writeHead.apply(response, [status, ...said, closing((given ?? {}) as Headers)])
   }
   response.writeHead = announcing as typeof response.writeHead
 }
 
-function closing(headers: NonNullable<Headers>): NonNullable<Headers> {
+function closing(headers: Headers): Headers {
   const isConnection = (name: unknown) => String(name).toLowerCase() === 'connection'
   if (!Array.isArray(headers)) {
     const others = Object.entries(headers).filter(([name]) => !isConnection(name))
