@@ -7,6 +7,7 @@ import { Serving } from './serving.ts'
 afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
+  vi.unstubAllEnvs()
 })
 
 /** Microtasks only: the clock stands. */
@@ -107,3 +108,31 @@ it.each([-1, Number.NaN, '2000', null])(
     expect(server.eventNames()).toEqual(net.createServer().eventNames())
   },
 )
+
+it('warns of a supervisor that cannot be told', async () => {
+  const server = net.createServer()
+  const lease = { open: async () => {}, stopAccepting: () => {}, giveBack: async () => {} }
+  vi.stubEnv('NOTIFY_SOCKET', '/nonexistent/notify.sock')
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const serving = new Serving(server, { notify: true }, lease)
+  const done = serving.run()
+  await turn()
+  void serving.release()
+  await done
+  expect(warned.mock.calls.map(([message]) => message)).toEqual([
+    expect.stringMatching(/^the supervisor could not be told READY=1: .*ENOENT/),
+    expect.stringMatching(/^the supervisor could not be told STOPPING=1: .*ENOENT/),
+  ])
+})
+
+it('does not warn where there is no supervisor', async () => {
+  const lease = { open: async () => {}, stopAccepting: () => {}, giveBack: async () => {} }
+  vi.stubEnv('NOTIFY_SOCKET', undefined)
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const serving = new Serving(net.createServer(), { notify: true }, lease)
+  const done = serving.run()
+  await turn()
+  void serving.release()
+  await done
+  expect(warned).not.toHaveBeenCalled()
+})

@@ -21,7 +21,7 @@ export interface ServeOptions {
   signals?: boolean | undefined
   /** Drains when it aborts. */
   signal?: AbortSignal | undefined
-  /** Tell the supervisor (NOTIFY_SOCKET, sd_notify(3)) READY=1 and STOPPING=1. Default false. */
+  /** Tell the supervisor (NOTIFY_SOCKET, sd_notify(3)) READY=1 and STOPPING=1; warns where that fails. Default false. */
   notify?: boolean | undefined
 }
 
@@ -54,6 +54,16 @@ const IDLE_GRACE = 5000
 /** The lease is given back so much before the broker's deadline, lest it is taken for late. */
 const MARGIN = 100
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+
+/** One that waits for READY=1 in vain ends the worker, which serves all the same until then. */
+function tellSupervisor(state: string): void {
+  const onError = ({ message }: Error) =>
+    process.emitWarning(`the supervisor could not be told ${state}: ${message}`, {
+      type: 'FdBrokerWarning',
+      code: 'FD_BROKER_NOTIFY',
+    })
+  notify(state, { onError })
+}
 
 export class Serving {
   readonly #server: Server
@@ -124,7 +134,7 @@ export class Serving {
       await this.#lease.open(this.#interrupt.signal)
       this.#opened = true
       if (this.#closed) this.#stop('closed')
-      if (this.#options.notify) notify('READY=1')
+      if (this.#options.notify) tellSupervisor('READY=1')
     } catch (error) {
       if (this.#end === undefined) throw error
       if (this.#end === 'aborted') throw signal!.reason
@@ -150,7 +160,7 @@ export class Serving {
 
   async #drain(): Promise<number> {
     this.#lease.stopAccepting()
-    if (this.#options.notify) notify('STOPPING=1')
+    if (this.#options.notify) tellSupervisor('STOPPING=1')
     await Promise.race([this.#work.finish(this.#times()), this.#late.opened])
     return this.#work.cut()
   }
