@@ -1,7 +1,7 @@
 // `fd-broker top` in a real terminal (a pty), against a real broker.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
@@ -168,6 +168,28 @@ describe('the terminal is restored', () => {
     expect(last.lines.join('\n')).toContain('fd-broker: a fault of its own')
     expectRestored(last)
   })
+})
+
+it.each([
+  ['the program hears of it by SIGHUP', ''],
+  ['SIGHUP is ignored', 'trap "" HUP; '],
+])('a window that is closed ends it quietly: %s', async (_, before) => {
+  const daemon = await startDaemon({ sockets: NAMES })
+  const complaints = join(daemon.directory, 'complaints')
+  const script = `${before}exec "$@" 2> ${complaints}`
+  const window = openWindow(['sh', '-c', script, 'sh', process.execPath, CLI, 'top', '--socket', daemon.control])
+  await window.shows(/2 names/)
+  window.close()
+  const { ended } = await window.end()
+  expect([ended, readFileSync(complaints, 'utf8')]).toEqual([0, ''])
+})
+
+it('a window whose terminal is also stderr may be closed', async () => {
+  const daemon = await startDaemon({ sockets: NAMES })
+  const window = top(daemon)
+  await window.shows(/2 names/)
+  window.close()
+  expect((await window.end()).ended).toBe(0)
 })
 
 it('a broker that goes away is said to, and its successor is shown', async () => {

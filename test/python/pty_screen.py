@@ -1,5 +1,5 @@
 """A program in a terminal of its own. Commands come by line on stdin, answers go as JSON lines to stdout:
-["screen"], ["keys", TEXT], ["size", COLUMNS, ROWS], ["signal", NAME]."""
+["screen"], ["keys", TEXT], ["size", COLUMNS, ROWS], ["signal", NAME], ["close"]: the window goes, the program may not."""
 import codecs, fcntl, glob, json, os, pty, re, select, signal, struct, sys, termios
 
 SEQUENCE = re.compile('\x1b\\[([?0-9;]*)([A-Za-z])')
@@ -78,6 +78,7 @@ def main():
     screen, rest, written, ended = Screen(columns, rows), '', 0, None
     decoder = codecs.getincrementaldecoder('utf-8')('replace')
     commands = open(0, 'rb', buffering=0)
+    closed = False
     while True:
         ready, _, _ = select.select([0, master] if ended is None else [0], [], [])
         if master in ready:
@@ -98,11 +99,15 @@ def main():
             elif command == 'size':
                 screen.resize(*arguments)
                 set_size(master, *arguments)
+            elif command == 'close':
+                os.close(master)
+                closed = True
+                ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             elif command == 'signal':
                 os.kill(pid, getattr(signal, arguments[0]))
             elif command == 'screen':
                 lines = [''.join(row) for row in screen.cells]
-                modes = termios.tcgetattr(master)
+                modes = before if closed else termios.tcgetattr(master)
                 answer(lines=lines, modes=screen.modes, unknown=screen.unknown, written=written, ended=ended,
                        restored=modes[:4] == before[:4], busy=ended is None and has_children(pid))
     if ended is None:

@@ -28,6 +28,8 @@ export interface Window {
   type(keys: string): void
   resize(columns: number, rows: number): void
   signal(name: NodeJS.Signals): void
+  /** Takes the window away from under the program, and waits until that has ended. */
+  close(): void
   look(): Promise<Sight>
   /** Waits until the text of the window matches. */
   shows(pattern: RegExp): Promise<Sight>
@@ -81,6 +83,7 @@ export function openWindow(command: readonly string[], options: WindowOptions = 
     type: (keys) => tell('keys', keys),
     resize: (columns, rows) => tell('size', columns, rows),
     signal: (name) => tell('signal', name),
+    close: () => tell('close'),
     look,
     shows: (pattern) => seen(({ lines }) => pattern.test(lines.join('\n')), String(pattern)),
     end: () => seen(({ ended }) => ended !== null, 'the end of the program'),

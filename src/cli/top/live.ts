@@ -1,5 +1,6 @@
 // The full-screen view: asks the broker every so often, hears its events, and draws what has changed.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broker, DrainTarget } from '../../client/index.ts'
 import type { HolderView } from '../../protocol/messages.ts'
 import { readKeys } from './keys.ts'
@@ -43,10 +44,13 @@ export class Live {
     // A broker that is not there, or does not let this user look, is told as by any other command.
     await broker.list()
     const live = new Live(broker, options)
+    const offs = live.#hear()
     try {
       await live.#run()
     } finally {
+      // While it is heard yet that the window is gone: nobody else would take that error.
       live.#screen.close()
+      for (const off of offs) off()
     }
     if (live.#failure !== undefined) throw live.#failure
   }
@@ -59,9 +63,14 @@ export class Live {
   }
 
   async #run(): Promise<void> {
+    this.#draw()
+    await Promise.all([this.#watch(), this.#listen(), this.#recall()])
+  }
+
+  #hear(): (() => void)[] {
     const { terminal, onStop } = this.#options
     const stop = () => this.#stop()
-    const offs = [
+    return [
       onStop(stop),
       terminal.onGone(stop),
       terminal.onKeys((text) => {
@@ -70,12 +79,6 @@ export class Live {
       terminal.onResize(() => this.#take({ type: 'resize', size: terminal.size() })),
       terminal.onContinue(() => this.#resume()),
     ]
-    try {
-      this.#draw()
-      await Promise.all([this.#watch(), this.#listen(), this.#recall()])
-    } finally {
-      for (const off of offs) off()
-    }
   }
 
   #stop(failure?: unknown): void {
@@ -207,21 +210,8 @@ export class Live {
         }
       } catch {
         // #watch says why the broker is not reached.
-        await this.#sleepOwn()
+        await sleep(this.#options.interval, undefined, { signal }).catch(() => {})
       }
     }
-  }
-
-  #sleepOwn(): Promise<void> {
-    const { signal } = this.#end
-    if (signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = setTimeout(done, this.#options.interval)
-      signal.addEventListener('abort', done, { once: true })
-    })
   }
 }

@@ -1,9 +1,12 @@
 // This process's own terminal.
 
 import { writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { idleDescriptor } from '../../sys/index.ts'
 import type { Terminal } from './screen.ts'
 
 const STDOUT = 1
+const STANDARD = [0, 1, 2]
 /** Until the first answer of the window system, and for terminals that do not say. */
 const USUAL = { columns: 80, rows: 24 }
 
@@ -11,6 +14,7 @@ const USUAL = { columns: 80, rows: 24 }
 export function processTerminal(): Terminal | undefined {
   const { stdin, stdout } = process
   if (!stdin.isTTY || !stdout.isTTY) return undefined
+  const terminals = STANDARD.filter(isatty)
   const on = (emitter: NodeJS.EventEmitter, event: string, listener: (text: string) => void) => {
     emitter.on(event, listener)
     return () => void emitter.off(event, listener)
@@ -28,8 +32,9 @@ export function processTerminal(): Terminal | undefined {
     },
     raw: (wanted) => {
       stdin.setRawMode(wanted)
-      if (wanted) stdin.resume()
-      else stdin.pause()
+      if (wanted) return void stdin.resume()
+      stdin.pause()
+      leaveGone(terminals)
     },
     onKeys: (listener) => {
       stdin.setEncoding('utf8')
@@ -46,4 +51,12 @@ export function processTerminal(): Terminal | undefined {
     onExit: (listener) => on(process, 'exit', listener),
     suspend: () => void process.kill(process.pid, 'SIGTSTP'),
   }
+}
+
+/**
+ * Node sets standard descriptors that were terminals at its start back when it ends, and aborts where that fails (ResetStdio in node.cc,
+ * Node 20 to 26); it leaves alone what has become another file. A terminal whose window is gone is none any more: EIO.
+ */
+function leaveGone(terminals: readonly number[]): void {
+  for (const fd of terminals) if (!isatty(fd)) idleDescriptor(fd)
 }
