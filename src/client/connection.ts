@@ -58,9 +58,7 @@ export class Connection {
   static open(where: SocketPath, introduction: Introduction): Connection {
     const connection = new Connection(where.path, (handlers) => Channel.connect(where.path, handlers, WHATEVER_FITS))
     try {
-      const { uid, pidfd } = connection.#channel.peer()
-      pidfd?.close()
-      assertTrusted(uid, where)
+      assertTrusted(connection.#channel.peerUid, where)
     } catch (error) {
       connection.#channel.close()
       throw error

@@ -7,8 +7,11 @@ import type { SocketDescription } from '../protocol/messages.ts'
 /** Why a holder is asked to stop accepting. */
 export type DrainReason = 'takeover' | 'admin' | 'pause' | 'removed' | 'rollback' | 'shutdown' | 'self'
 
-/** Why a lease is over. `lost`: the connection to the broker was lost; the sockets stay open and go on serving. */
-export type EndReason = 'expired' | 'evicted' | 'revoked' | 'lost'
+/**
+ * Why a lease is over. `died`: the broker was away, and this process did not come back to it within `reclaim_timeout`. `lost`: the
+ * connection to the broker is lost, or the broker does not know the lease; the sockets stay open and go on serving.
+ */
+export type EndReason = 'expired' | 'evicted' | 'revoked' | 'died' | 'lost'
 
 /** Stop accepting, finish, and release. */
 export interface LeaseDrain {

@@ -132,10 +132,11 @@ export class Session {
     this.assertOpen()
     const where = socketPath(this.#options.socket)
     try {
-      const connection = Connection.open(where, introduction(this.#options, leasesAt(where.path)))
-      this.spare.keep()
-      this.#adopt(connection)
-      return connection
+      return await this.spare.lend(async () => {
+        const connection = Connection.open(where, introduction(this.#options, leasesAt(where.path)))
+        this.#adopt(connection)
+        return connection
+      })
     } catch (error) {
       this.#failures++
       this.#lastFailure = error
@@ -149,6 +150,8 @@ export class Session {
     this.#connection = connection
     connection.onEnd = () => {
       this.#connection = undefined
+      // The slot of the connection is the next one's: in a full table another would take it.
+      this.spare.keep()
       if (connection.replaced) this.#failures = 0
       else this.#failures = performance.now() - since > LONGEST_DELAY ? 1 : this.#failures + 1
       if (this.#options.reconnect === false) this.#over ??= connection.ended

@@ -1,5 +1,5 @@
 // One descriptor kept in reserve. Where the table is full the kernel drops what was passed (MSG_CTRUNC) and the message is
-// gone; the spare makes room for the second try.
+// gone; the spare makes room for the second try. It makes room for the next connection, too, when one was lost.
 
 import { closeSync, openSync } from 'node:fs'
 

@@ -5,7 +5,7 @@ import { type Peer, type PeerOptions, peerOf } from './peer.ts'
 import { Poll, READABLE, WRITABLE } from './poll.ts'
 import { type Credentials, type Received, receive, receivedBytes } from './receive.ts'
 import { SendQueue } from './send-queue.ts'
-import { admitRights, refuseRights, setInt } from './sockopt.ts'
+import { admitRights, peerCredentials, refuseRights, setInt } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 import { lend, transmit } from './transmit.ts'
 
@@ -105,6 +105,11 @@ export class Channel {
   /** Whether the peer has read all that the kernel took; false where that cannot be asked. */
   get isRead(): boolean {
     return addon.unsent(this.fd) === 0
+  }
+
+  /** As `peer` has it, without taking a descriptor. */
+  get peerUid(): number {
+    return peerCredentials(this.fd).uid
   }
 
   peer(options?: PeerOptions): Peer {

@@ -4,7 +4,7 @@ import { addon, constants, type FileStat } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
 import { childrenOf, nameOf } from './proc.ts'
 import { findSocketOwner } from './socket-owner.ts'
-import { getBytes } from './sockopt.ts'
+import { peerCredentials } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
 import { isAbstract, lstat, makeDirectories, probePath, refuseOtherFile } from './unix-path.ts'
 
@@ -141,8 +141,7 @@ function answeringPid(path: string): number | undefined {
   const type = constants.SOCK_SEQPACKET | constants.SOCK_NONBLOCK
   using socket = new OwnedFd(check(addon.socket(constants.AF_UNIX, type, 0), 'socket'))
   if (addon.connect(socket.fd, constants.AF_UNIX, path, 0) < 0) return undefined
-  const credentials = getBytes(socket.fd, constants.SOL_SOCKET, constants.SO_PEERCRED, 12)
-  return new Int32Array(credentials.buffer, 0, 1)[0]
+  return peerCredentials(socket.fd).pid
 }
 
 function removeStale(path: string): void {

@@ -5,7 +5,7 @@ import { addon, constants } from './addon.ts'
 import type { DescriptorStore } from './descriptor-store.ts'
 import { KeeperLink, type KeeperPacket } from './keeper-link.ts'
 import { dupAll, OwnedFd } from './owned-fd.ts'
-import { getBytes, getInt } from './sockopt.ts'
+import { getInt, peerCredentials } from './sockopt.ts'
 import { SystemError } from './system-error.ts'
 
 export const KEEPER_VARIABLE = 'FD_BROKER_KEEPER'
@@ -230,10 +230,9 @@ function closeKept(kept: ReadonlyMap<string, OwnedFd[]>): void {
 /** An end of a socketpair that the parent made: the variable may have come from anywhere. */
 function isFromParent(fd: number): boolean {
   try {
-    const { SOL_SOCKET, SO_TYPE, SO_PEERCRED, SOCK_SEQPACKET } = constants
+    const { SOL_SOCKET, SO_TYPE, SOCK_SEQPACKET } = constants
     if (getInt(fd, SOL_SOCKET, SO_TYPE) !== SOCK_SEQPACKET) return false
-    const credentials = getBytes(fd, SOL_SOCKET, SO_PEERCRED, 12)
-    return new Int32Array(credentials.buffer, 0, 1)[0] === process.ppid && addon.nonblock(fd) >= 0
+    return peerCredentials(fd).pid === process.ppid && addon.nonblock(fd) >= 0
   } catch (error) {
     if (error instanceof SystemError) return false
     throw error

@@ -21,6 +21,13 @@ export function getBytes(fd: number, level: number, name: number, most: number):
   return bytes.subarray(0, check(addon.getsockopt(fd, level, name, bytes), 'getsockopt'))
 }
 
+/** SO_PEERCRED alone, which takes no descriptor. */
+export function peerCredentials(fd: number): { pid: number; uid: number } {
+  const bytes = getBytes(fd, constants.SOL_SOCKET, constants.SO_PEERCRED, 12)
+  const [pid, uid] = new Uint32Array(bytes.buffer, 0, 2)
+  return { pid: pid!, uid: uid! }
+}
+
 function getCookie(fd: number, name: number): string {
   check(addon.getsockopt(fd, constants.SOL_SOCKET, name, longBytes), 'getsockopt')
   return long[0]!.toString(16).padStart(16, '0')

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { connect } from '../../src/client/index.ts'
+import { connect, type EndReason } from '../../src/client/index.ts'
 import { FakeBroker, granting, type Handler } from '../support/fake-broker.ts'
 import { ended, useSdk } from '../support/sdk.ts'
 
@@ -174,15 +174,15 @@ describe('a lost connection', () => {
     expect(fake.requests.filter(({ op }) => op === 'release')).toEqual([])
   })
 
-  it('tells a lease that ended meanwhile why', async () => {
+  it.each(['expired', 'died'] satisfies EndReason[])('tells a lease that ended meanwhile why: %s', async (reason) => {
     const web = socket('tcp')
-    const over = { ok: false, code: 'ENDED', message: 'not ready in time', reason: 'expired' }
+    const over = { ok: false, code: 'ENDED', message: 'it is over', reason }
     const { broker, fake } = serve(granting([web], ({ op }) => (op === 'reclaim' ? over : undefined)))
     const lease = await broker.acquire('web')
     const reasons: string[] = []
-    lease.on('ended', ({ reason }) => reasons.push(reason))
+    lease.on('ended', (end) => reasons.push(end.reason))
     fake.dropConnections()
-    await expect.poll(() => reasons).toEqual(['expired'])
+    await expect.poll(() => reasons).toEqual([reason])
     expect(lease.state).toBe('ended')
     await lease.release()
   })

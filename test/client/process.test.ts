@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { runChild } from '../support/child.ts'
 import { until } from '../support/daemon.ts'
-import { granting, portOf } from '../support/fake-broker.ts'
+import { granting, type Handler, portOf } from '../support/fake-broker.ts'
 import { useSdk } from '../support/sdk.ts'
 
 const { scratch, serve, socket } = useSdk()
@@ -50,6 +50,29 @@ describe('a process whose descriptor table is full', () => {
     expect(result.stderr).toBe('')
     expect(result.stdout).toMatch(/^SYSTEM .*EMFILE.*RLIMIT_NOFILE.*ulimit -n/)
     expect(fake.requests.map(({ op }) => op)).toContain('release')
+  })
+
+  it('comes back after a lost connection, and reclaims its lease', async () => {
+    const reclaims: Handler = ({ op, lease }, peer) => {
+      if (op === 'reclaim')
+        setImmediate(() => peer.send({ event: 'drain', lease, reason: 'admin', deadline: Date.now() + 60_000 }))
+      if (op === 'ready') setImmediate(() => peer.channel.close())
+      return undefined
+    }
+    const { fake } = serve(granting([socket('tcp')], reclaims))
+    const result = await child(
+      `${FILL}
+      const lease = await broker.acquire('web')
+      lease.on('drain', ({ reason }) => { console.log(reason); process.exit() })
+      lease.on('ended', ({ reason }) => { console.log(reason); process.exit() })
+      // Whatever becomes free is taken at once, as by a server that accepts.
+      setInterval(fill, 1)
+      console.log(fill())
+      await lease.ready()`,
+      { descriptors: 128, timeout: 5000 },
+    )
+    expect(result).toEqual({ code: 0, stdout: 'EMFILE\nadmin\n', stderr: '' })
+    expect(fake.requests.map(({ op }) => op)).toEqual(['hello', 'acquire', 'ready', 'hello', 'reclaim'])
   })
 
   it('is told so when there is no descriptor for the connection', async () => {
