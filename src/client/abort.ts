@@ -36,6 +36,14 @@ export function watchLimits({ signal, timeout, late }: Limits, giveUp: (reason: 
   return end
 }
 
+/** Settles as `promise` does, or resolves when the time is over; the promise itself goes on. */
+export function noLongerThan(timeout: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = watchLimits({ timeout }, () => resolve())
+    promise.then(resolve, reject).finally(end)
+  })
+}
+
 /** Settles as `promise` does, or rejects first when the limits are reached; the promise itself goes on. */
 export function within<T>(promise: Promise<T>, limits: Limits): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -14,11 +14,12 @@ import { located } from './located.ts'
 import type { AcquireOptions, ProgramOptions } from './options.ts'
 import { receiveSockets } from './received-sockets.ts'
 import type { Session } from './session.ts'
+import { untilAdmitted } from './until-admitted.ts'
 
 /** What of a session a lease is acquired on. */
 export type Acquirer = Pick<
   Session,
-  'timeout' | 'spare' | 'leases' | 'lines' | 'connection' | 'mayRetry' | 'willReclaim' | 'assertOpen'
+  'timeout' | 'spare' | 'leases' | 'lines' | 'ended' | 'away' | 'connection' | 'mayRetry' | 'willReclaim' | 'assertOpen'
 >
 
 export async function acquire(
@@ -32,10 +33,13 @@ export async function acquire(
   const until = performance.now() + checkedWait(wait)
   let deadline = performance.now() + session.timeout
   let connection: Connection | undefined
-  for (;;) {
+  for (let again = false; ; again = true) {
     try {
       connection = await session.connection({ deadline, signal })
-      return await acquireOn(connection, session, name, { ...options, wait: Math.max(0, until - performance.now()) })
+      const ask = () =>
+        acquireOn(connection!, session, name, { ...options, wait: Math.max(0, until - performance.now()) })
+      if (!again) return await ask()
+      return await untilAdmitted(connection, ask, { signal, timeout: deadline - performance.now() })
     } catch (error) {
       // A lease that hello does not list is ended when its process asks for the name again, so asking again cannot take two.
       if (connection === undefined || !session.mayRetry(connection, error)) throw located(error, acquire)

@@ -69,6 +69,13 @@ describe('a failure to reach the broker', () => {
     expect([code, message]).toEqual(['CLOSED', expect.stringContaining('did not answer acquire within 5 ms')])
   })
 
+  it('by silence advises nothing that only one of the SDK and the command line has', () => {
+    expect(noAnswer('/c', 'list', 5).message).toMatch(
+      /it is stopped \(`ps` shows the state T\), or it or its host is overloaded/,
+    )
+    expect(noAnswer('/c', 'list', 5).message).not.toContain('timeout')
+  })
+
   it('of the descriptor table is told apart from every other one of the system', () => {
     expect(systemFailure('no', system('EMFILE')).message).toMatch(/^no: EMFILE, this process has no free descriptor/)
     expect(systemFailure('no', new Error('why')).message).toBe('no: why')

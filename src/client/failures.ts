@@ -11,6 +11,11 @@ export function isAway(error: unknown): boolean {
   return error instanceof SystemError && ['ENOENT', 'ECONNREFUSED', 'EAGAIN'].includes(error.code)
 }
 
+/** A quota is exhausted now. */
+export function isLimit(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'LIMIT'
+}
+
 const AWAY: Record<string, string> = {
   ENOENT: 'no broker has its control socket at',
   ECONNREFUSED: 'no broker listens at',
@@ -53,11 +58,16 @@ export function brokerReplaced(path: string): BrokerError {
 }
 
 export function noAnswer(path: string, op: string, timeout: number): BrokerError {
-  const advice = 'check that it is not stopped or overloaded, or ask with a longer `timeout`'
+  const advice = 'it is stopped (`ps` shows the state T), or it or its host is overloaded; its log may say more'
   return new BrokerError(
     'CLOSED',
     `the broker at ${path} did not answer ${op} within ${Math.round(timeout)} ms: ${advice}`,
   )
+}
+
+/** ENDED; `how` as its `ended` event has it, or `released`. */
+export function leaseOver(name: string, how: string): BrokerError {
+  return new BrokerError('ENDED', `the lease on ${name} is over (${how}): acquire it again`)
 }
 
 /** SYSTEM, with what an errno means for the reader where that is known. */

@@ -32,7 +32,13 @@ function connecting(path: string, reply: (op: string) => Answer | Error = () => 
 }
 
 function lining(path: string, { reclaims = true, reply }: { reclaims?: boolean; reply?: () => Answer | Error } = {}) {
-  const owner = { timeout: 1000, lines: new Set<LeaseLine>(), willReclaim: () => reclaims }
+  const owner = {
+    timeout: 1000,
+    lines: new Set<LeaseLine>(),
+    ended: undefined,
+    away: () => new BrokerError('CLOSED', 'nobody is there'),
+    willReclaim: () => reclaims,
+  }
   const first = connecting(path, reply)
   const line = new LeaseLine(owner, first.connection, { lease: 7, name: 'web' })
   const heard: unknown[] = []
@@ -165,6 +171,7 @@ describe('the release of a lease', () => {
     const next = connecting('/away')
     line.moveTo(next.connection)
     expect([next.asked, next.sinks.size, heard]).toEqual([['reclaim', 'release'], 0, []])
+    await tick()
     expect(leasesAt('/away')).toEqual([])
   })
 

@@ -4,21 +4,31 @@
 
 import type { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
-import { within } from './abort.ts'
+import { noLongerThan, within } from './abort.ts'
 import { type Answer, closeAll } from './answers.ts'
 import type { Connection, LeaseSink, RequestOptions } from './connection.ts'
-import { noAnswer } from './failures.ts'
+import { leaseOver, noAnswer } from './failures.ts'
 import { Gate } from './gate.ts'
 import { located } from './located.ts'
 import { stayAlive } from './stay-alive.ts'
+import { untilAdmitted } from './until-admitted.ts'
 
 /** What a line needs of the session that it belongs to. */
 export interface LineOwner {
   readonly timeout: number
   readonly lines: Set<LeaseLine>
+  /** Why nothing more can be asked. */
+  readonly ended: BrokerError | undefined
+  /** CLOSED: what connecting has failed with for `timeout` ms. */
+  away(): BrokerError
   /** Whether another connection will come after that loss. */
   willReclaim(error: BrokerError): boolean
 }
+
+/** What the process need not stay alive for. */
+const BACKGROUND = { background: true }
+
+type LineRequest = Pick<RequestOptions, 'signal' | 'answered' | 'unwanted'> & { held?: boolean }
 
 /** The lease at the end of the line. */
 export interface LineEnd extends LeaseSink {
@@ -35,7 +45,11 @@ export class LeaseLine implements LeaseSink {
   #lost: BrokerError | undefined
   /** Open while the broker knows that this connection has the lease. */
   #ours = new Gate()
+  /** On the connection of now: settles with what the broker says. */
+  #reclaiming = Promise.resolve()
   #releasing = false
+  /** Aborts when nothing more is asked, with what is answered to all that asks. */
+  readonly #over = new AbortController()
 
   constructor(owner: LineOwner, connection: Connection, { lease, name }: { lease: number; name: string }) {
     this.lease = lease
@@ -59,14 +73,23 @@ export class LeaseLine implements LeaseSink {
     if (this.#lost) end.onLost(this.#lost)
   }
 
-  /** `held`: the broker may answer whenever it likes. Asked again when the broker was away. */
-  async request(op: 'ready' | 'sockets', { held, ...options }: RequestOptions & { held?: true } = {}): Promise<Answer> {
-    const limits = held ? options : { timeout: this.#owner.timeout, ...options }
+  /**
+   * Asked again when the broker was away. All that may take `timeout`; or, `held`, the broker may answer whenever it likes, and only to be
+   * away for longer than `timeout` at a time is too long.
+   */
+  async request(op: 'ready' | 'sockets', { held = false, ...options }: LineRequest = {}): Promise<Answer> {
+    const { timeout } = this.#owner
+    const over = this.#over.signal
+    const signal = options.signal ? AbortSignal.any([options.signal, over]) : over
+    const deadline = performance.now() + (held ? Number.POSITIVE_INFINITY : timeout)
+    const left = () => deadline - performance.now()
     let connection: Connection | undefined
     for (;;) {
       try {
-        connection = await this.#reach(op, limits)
-        return await connection.request(op, { lease: this.lease }, limits)
+        connection = await this.#reach({ signal, timeout: Math.min(timeout, left()) })
+        const limits = { ...options, signal, ...(!held && { timeout: left() }) }
+        const ask = () => connection!.request(op, { lease: this.lease }, limits)
+        return await untilAdmitted(connection, ask, { signal, timeout: Math.min(timeout, left()) })
       } catch (error) {
         const lost = connection?.ended
         if (lost === undefined || error !== lost || !this.#owner.willReclaim(lost)) throw located(error, this.request)
@@ -76,28 +99,44 @@ export class LeaseLine implements LeaseSink {
   }
 
   /** The connection that has the lease; waits while the broker is away. */
-  async #reach(op: string, { signal, timeout }: RequestOptions): Promise<Connection> {
-    const late = () => noAnswer(this.path, op, timeout ?? 0)
+  async #reach({ signal, timeout }: { signal: AbortSignal; timeout: number }): Promise<Connection> {
+    signal.throwIfAborted()
+    if (this.#ours.isOpen) return this.#connection
+    const late = () => (this.#connection.ended ? this.#owner.away() : noAnswer(this.path, 'reclaim', timeout))
     await stayAlive(() => within(this.#ours.opened, { signal, timeout, late }))
-    if (this.#lost) throw this.#lost
     return this.#connection
   }
 
-  /** Gives the lease back. While the broker is away that is put off until it is back. */
+  /**
+   * Gives the lease back. While the broker is away that is put off until it is back, and so it is for one that does not answer: whose
+   * descriptors are closed has given back all that is his.
+   */
   async release(): Promise<void> {
     if (this.#lost) return
     const connection = this.#connection
     this.#releasing = true
+    this.#finish()
     connection.detach(this.lease)
-    if (connection.ended && !this.#owner.willReclaim(connection.ended)) return this.forget()
-    if (connection.ended) return
+    if (connection.ended) return this.#owner.willReclaim(connection.ended) ? undefined : this.forget()
     try {
-      await connection.request('release', { lease: this.lease }, { timeout: this.#owner.timeout })
+      await noLongerThan(this.#ours.isOpen ? this.#owner.timeout : 0, this.#giveBack(connection))
+    } catch (error) {
+      throw located(error, this.release)
+    }
+  }
+
+  /** Settles when the broker knows it, or is lost: the next one is told then. */
+  async #giveBack(connection: Connection): Promise<void> {
+    const ask = () => connection.request('release', { lease: this.lease }, BACKGROUND)
+    try {
+      // At once behind the reclaim: who acquires the name again is to find it free. Where that is refused for the moment, so is this.
+      const early = this.#ours.isOpen ? undefined : await ask().catch(() => this.#reclaiming)
+      if (early === undefined) await untilAdmitted(connection, ask, BACKGROUND)
       this.forget()
     } catch (error) {
       if (connection.ended && this.#owner.willReclaim(connection.ended)) return
       this.forget()
-      if (!connection.ended) throw located(error, this.release)
+      if (!connection.ended) throw error
     }
   }
 
@@ -113,24 +152,34 @@ export class LeaseLine implements LeaseSink {
 
   onLost(error: BrokerError): void {
     if (!this.#owner.willReclaim(error)) return this.#lose(error)
-    // Who waits already, because the broker before was lost too, waits on.
+    this.#close()
+  }
+
+  /** Who waits already, because the broker before was lost too, waits on. */
+  #close(): void {
     if (this.#ours.isOpen) this.#ours = new Gate()
   }
 
   /** The next connection of the session. What it says of the lease is heard from here on. */
   moveTo(connection: Connection): void {
-    const { lease, name } = this
     this.#connection = connection
-    if (!this.#releasing) connection.attach(lease, this)
-    connection
-      .request('reclaim', { lease, name }, { background: true, answered: (answer) => this.#reclaimed(answer) })
-      .catch((error: BrokerError) => error === connection.ended || this.#refused(error))
-    if (this.#releasing) connection.request('release', { lease }, { background: true }).catch(() => {})
+    if (this.#releasing) this.#close()
+    else connection.attach(this.lease, this)
+    this.#reclaiming = this.#reclaim(connection)
+    this.#reclaiming.catch((error: BrokerError) => error === connection.ended || this.#refused(error))
+    if (this.#releasing) this.#giveBack(connection).catch(() => {})
+  }
+
+  async #reclaim(connection: Connection): Promise<void> {
+    const { lease, name } = this
+    const answered = (answer: Answer) => this.#reclaimed(answer)
+    const ask = () => connection.request('reclaim', { lease, name }, { ...BACKGROUND, answered })
+    await untilAdmitted(connection, ask, BACKGROUND)
   }
 
   #reclaimed(answer: Answer): void {
     closeAll(answer.fds)
-    if (this.#releasing) return this.forget()
+    if (this.#releasing) return
     this.#ours.open()
     const cookies = (sockets: readonly SocketDescription[] = []) => sockets.map(({ cookie }) => cookie).join()
     const now = answer.message.sockets as SocketDescription[] | undefined
@@ -157,12 +206,17 @@ export class LeaseLine implements LeaseSink {
   #lose(error: BrokerError): void {
     this.#lost = error
     this.forget()
-    this.#ours.open()
     this.#end?.onLost(error)
+  }
+
+  /** Who asks, or has asked and waits, is told why that is for nothing. */
+  #finish(): void {
+    this.#over.abort(this.#lost ?? this.#owner.ended ?? leaseOver(this.name, 'released'))
   }
 
   /** The broker is told nothing more of it. */
   forget(): void {
+    this.#finish()
     this.#owner.lines.delete(this)
     everyLine.delete(this)
   }

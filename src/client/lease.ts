@@ -4,6 +4,7 @@ import { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
 import { type Answer, closeAll, type Message, Parts } from './answers.ts'
 import { Descriptors } from './descriptors.ts'
+import { leaseOver } from './failures.ts'
 import { keepBacklog } from './keep-backlog.ts'
 import { requireKnownKeys } from './known-keys.ts'
 import { type LeaseDrain, LeaseEmitter, type LeaseEnded } from './lease-events.ts'
@@ -130,13 +131,19 @@ export class Lease extends LeaseEmitter {
   /**
    * Tells the broker that this process serves. Twice is once. On an exclusive name the answer is held until the former holders
    * are gone: accept only when this has resolved; `signal` stops waiting (the broker is not asked to forget it).
-   * Rejects with ENDED (expired, superseded), CLOSED, or the signal's reason.
+   * Rejects with ENDED (expired, superseded, released), with CLOSED (the broker was away for `timeout` ms, or did not answer for so
+   * long where it holds no answer; the lease goes on, and ready() may be called again), or with the signal's reason.
    */
   async ready({ signal }: Abortable = {}): Promise<ReadyResult> {
     if (this.#state === 'ended' || this.#state === 'lost') throw this.#over()
     this.#warning.cancel()
     const take = (answer: Answer) => this.#onReady(answer.message)
-    const { message } = await this.#line.request('ready', { signal, answered: take, unwanted: take, held: true })
+    const { message } = await this.#line.request('ready', {
+      signal,
+      answered: take,
+      unwanted: take,
+      held: this.#exclusive,
+    })
     return { state: message.state === 'draining' ? 'draining' : 'ready', promoted: message.promoted === true }
   }
 
@@ -162,7 +169,8 @@ export class Lease extends LeaseEmitter {
 
   /**
    * Gives the lease back: servers started by listen() stop accepting (their connections live on), the lease's descriptors are
-   * closed, the broker is told. Twice is once; also after the connection was lost. While serve() runs, it drains first.
+   * closed, the broker is told; one that is away, or does not answer for `timeout` ms, is told later. Twice is once; also after the
+   * connection was lost. While serve() runs, it drains first.
    */
   release(): Promise<void> {
     return this.#serving?.release() ?? this.#giveBack()
@@ -262,6 +270,6 @@ export class Lease extends LeaseEmitter {
   }
 
   #over(): BrokerError {
-    return new BrokerError('ENDED', `the lease on ${this.name} is over (${this.#endedBy}): acquire it again`)
+    return leaseOver(this.name, this.#endedBy)
   }
 }

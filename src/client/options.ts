@@ -11,7 +11,7 @@ export interface ConnectOptions {
   socket?: string | undefined
   /**
    * Milliseconds: how long to keep trying to reach a broker that is away, and how long to wait for an answer that has no
-   * `wait` of its own; Infinity: for ever. Default 10,000.
+   * `wait` of its own and is not held (ready() on an exclusive name); Infinity: for ever. Default 10,000.
    */
   timeout?: number | undefined
   /** Connect again, at the next request, when the connection was lost. Default true. */

@@ -101,6 +101,8 @@ function acquirerOn(connection: Connection): Acquirer {
     spare: new SpareFd(),
     leases: new Set(),
     lines: new Set(),
+    ended: undefined,
+    away: () => new BrokerError('CLOSED', 'the rehearsal is over'),
     connection: async () => connection,
     mayRetry: () => false,
     willReclaim: () => false,

@@ -6,11 +6,12 @@ import { within } from './abort.ts'
 import type { Answer } from './answers.ts'
 import { backOff, LONGEST_DELAY } from './back-off.ts'
 import { Connection, type Introduction } from './connection.ts'
-import { awayTooLong, cannotConnect, isAway, noAnswer } from './failures.ts'
+import { awayTooLong, cannotConnect, isAway, isLimit, noAnswer } from './failures.ts'
 import type { Lease } from './lease.ts'
 import { type LeaseLine, leasesAt } from './lease-line.ts'
 import { located } from './located.ts'
 import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
+import { pause } from './pause.ts'
 import { socketPath } from './socket-path.ts'
 import { SpareFd } from './spare-fd.ts'
 import { stayAlive } from './stay-alive.ts'
@@ -32,6 +33,8 @@ export class Session {
   #attempt: Promise<Connection> | undefined
   #failures = 0
   #lastFailure: unknown
+  /** A connection of before was let in. */
+  #welcomed = false
   #over: BrokerError | undefined
 
   constructor(options: ConnectOptions) {
@@ -57,10 +60,10 @@ export class Session {
       })
       try {
         const timeout = Math.max(0, deadline - performance.now())
-        return await within(this.#attempt, { signal, timeout, late: () => this.#away(this.#lastFailure) })
+        return await within(this.#attempt, { signal, timeout, late: () => this.away() })
       } catch (error) {
         if (!isAway(error)) throw error
-        if (performance.now() >= deadline) throw this.#away(error)
+        if (performance.now() >= deadline) throw this.away()
       }
     }
   }
@@ -89,11 +92,16 @@ export class Session {
 
   /** Whether `error` is the loss of that connection, and another may be tried. */
   mayRetry(connection: Connection, error: unknown): boolean {
-    return error === connection.ended && connection.ended?.code === 'CLOSED' && !this.#over
+    return error === connection.ended && this.#isPassing(error) && !this.#over
   }
 
   willReclaim(error: BrokerError): boolean {
-    return error.code === 'CLOSED' && !this.#over && this.#options.reconnect !== false
+    return this.#isPassing(error) && !this.#over && this.#options.reconnect !== false
+  }
+
+  /** For who was let in before, to be one too many is as if the broker was away. */
+  #isPassing(error: unknown): boolean {
+    return (error as BrokerError).code === 'CLOSED' || (this.#welcomed && isLimit(error))
   }
 
   /** Why nothing more can be asked. */
@@ -150,6 +158,8 @@ export class Session {
     this.#connection = connection
     connection.onEnd = () => {
       this.#connection = undefined
+      this.#lastFailure = connection.ended
+      this.#welcomed ||= connection.welcomed
       // The slot of the connection is the next one's: in a full table another would take it.
       this.spare.keep()
       if (connection.replaced) this.#failures = 0
@@ -167,8 +177,10 @@ export class Session {
     }
   }
 
-  #away(error: unknown): BrokerError {
-    return awayTooLong(socketPath(this.#options.socket).path, error, this.timeout)
+  /** Why there is no connection, after `timeout` ms. */
+  away(): BrokerError {
+    if (isLimit(this.#lastFailure)) return this.#lastFailure as BrokerError
+    return awayTooLong(socketPath(this.#options.socket).path, this.#lastFailure, this.timeout)
   }
 }
 
@@ -182,8 +194,4 @@ function introduction(
     ...(token !== undefined && { token }),
     ...(leases.length > 0 && { leases }),
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref())
 }

@@ -2,7 +2,7 @@
 
 import { createServer, get } from 'node:http'
 import { expect, it } from 'vitest'
-import { connect } from '../../src/client/index.ts'
+import { connect, type Lease } from '../../src/client/index.ts'
 import { Asker, type Message } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { type Daemon, stopCleanly, until } from '../support/daemon.ts'
@@ -113,6 +113,26 @@ it('a release while no broker is there is told to the next one', async () => {
   await killed
   await until(async () => (await holders(daemon)).length === 0, 'the lease is given back')
   await broker.close()
+  await stopCleanly(daemon)
+})
+
+it('leases that are more than the requests of a second come back, one second after the other', async () => {
+  const broker = `max_requests_per_uid = 6\nadmins = ["user:4242"]`
+  const daemon = await startKept({ sockets: SOCKETS, broker })
+  const workers = client(daemon)
+  const leases: Lease[] = []
+  const ends: unknown[] = []
+  await until(async () => {
+    const lease = await workers.acquire('web', { ready: true }).catch(() => undefined)
+    lease?.on('ended', (end) => ends.push(end))
+    if (lease) leases.push(lease)
+    return leases.length === 9
+  }, 'there are as many leases')
+  await killBroker(daemon)
+  const ready = await Promise.all(leases.map((lease) => lease.ready()))
+  expect(ready.map(({ state }) => state)).toEqual(Array(9).fill('ready'))
+  expect(ends).toEqual([])
+  await workers.close()
   await stopCleanly(daemon)
 })
 
