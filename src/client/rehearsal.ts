@@ -9,6 +9,7 @@ import { BrokerError } from '../protocol/errors.ts'
 import { REPLY_MAX } from '../protocol/limits.ts'
 import { Channel, type OwnedFd, socketCookie, socketPair } from '../sys/index.ts'
 import { type Acquirer, acquire } from './acquire.ts'
+import { closeAll } from './answers.ts'
 import { Connection } from './connection.ts'
 import { SpareFd } from './spare-fd.ts'
 
@@ -47,12 +48,21 @@ export const rehearseMeanwhile = whileWaiting(() => rehearse())
 
 /** Takes some tens of milliseconds of this thread, in small pieces. Rejects where it cannot be done; nothing is left of it. */
 export async function rehearse(parts: readonly number[] = ROUNDS): Promise<void> {
-  const [ours, theirs] = socketPair('SOCK_SEQPACKET')
-  const sockets = socketPair('SOCK_DGRAM')
-  const connection = Connection.over(ours, NAME)
-  const broker = playBroker(theirs, sockets[0])
+  const sockets: OwnedFd[] = []
   try {
-    const session = acquirerOn(connection)
+    sockets.push(...socketPair('SOCK_SEQPACKET'))
+    sockets.push(...socketPair('SOCK_DGRAM'))
+    await takeTurns(sockets, parts)
+  } finally {
+    closeAll(sockets)
+  }
+}
+
+async function takeTurns([ours, theirs, granted]: readonly OwnedFd[], parts: readonly number[]): Promise<void> {
+  const connection = Connection.over(ours!, NAME)
+  const broker = playBroker(theirs!, granted!)
+  const session = acquirerOn(connection)
+  try {
     for (const rounds of parts) {
       for (let round = 0; round < rounds; round++) await takeTurn(session)
       await sleep(PAUSE_MS, undefined, { ref: false })
@@ -60,7 +70,7 @@ export async function rehearse(parts: readonly number[] = ROUNDS): Promise<void>
   } finally {
     connection.close(new BrokerError('CLOSED', 'the rehearsal is over'))
     broker.close()
-    for (const socket of sockets) socket.close()
+    session.spare.retire()
   }
 }
 
