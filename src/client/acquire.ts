@@ -12,7 +12,7 @@ import { Lease } from './lease.ts'
 import { LeaseLine } from './lease-line.ts'
 import { located } from './located.ts'
 import type { AcquireOptions, ProgramOptions } from './options.ts'
-import { receiveSockets } from './received-sockets.ts'
+import { fetchSockets, receiveSockets } from './received-sockets.ts'
 import type { Session } from './session.ts'
 import { untilAdmitted } from './until-admitted.ts'
 
@@ -78,8 +78,8 @@ async function acquireOn(
     return admit(() => {
       signal?.throwIfAborted()
       session.assertOpen()
-      const receive = (answer: Answer) => receiveSockets(answer, line!, session.spare, {})
-      return new Lease(grant.message, received, line!, session.leases, receive)
+      const fetch = () => fetchSockets(line!, session.spare, {})
+      return new Lease(grant.message, received, line!, session.leases, fetch)
     }, received.fds)
   } catch (error) {
     closeAll(grant.fds)

@@ -8,12 +8,12 @@ import { PROTOCOL_VERSION, REPLY_MAX } from '../protocol/limits.ts'
 import { type Op, type Requests, shapeFault } from '../protocol/messages.ts'
 import { Channel, type ChannelHandlers, type MessageInfo, type OwnedFd } from '../sys/index.ts'
 import { type Limits, watchLimits } from './abort.ts'
-import { type Answer, closeAll, type Message } from './answers.ts'
+import { type Answer, closeAll, type Message, Parts } from './answers.ts'
 import { brokerReplaced, connectionLost, noAnswer, refusal } from './failures.ts'
 import { InFlight } from './in-flight.ts'
 import { assertTrusted, type SocketPath } from './socket-path.ts'
 
-/** What a lease hears from its connection. The descriptors of an event are the sink's. */
+/** What a lease hears from its connection: whole events. Their descriptors are the sink's. */
 export interface LeaseSink {
   onEvent(event: Answer): void
   onLost(error: BrokerError): void
@@ -52,6 +52,8 @@ export class Connection {
   onNews: (message: Message) => void = () => {}
   readonly #channel: Channel
   readonly #leases = new Map<number, LeaseSink>()
+  /** Of events that are not whole yet, by the lease. */
+  readonly #parts = new Map<number, Parts>()
   readonly #inFlight: InFlight
 
   /** Throws SystemError, or CLOSED when an impostor listens there. Waits for nothing: `hello` goes with what follows. */
@@ -127,6 +129,7 @@ export class Connection {
 
   detach(lease: number): void {
     this.#leases.delete(lease)
+    this.#dropParts(lease)
   }
 
   /** Ends it, and with it every lease that was taken on it. */
@@ -161,29 +164,54 @@ export class Connection {
 
   #take(bytes: Uint8Array, info: MessageInfo): void {
     const fds = [...info.fds]
+    let heard: (() => void) | undefined
     try {
       const message = decodeMessage(bytes, info.truncated)
-      this.#deliver({ message, fds, fdsLost: info.controlTruncated })
+      heard = this.#deliver({ message, fds, fdsLost: info.controlTruncated })
     } catch (fault) {
       closeAll(fds)
       const text = `the broker at ${this.path} does not keep to the protocol: ${(fault as Error).message}`
       this.#end(new BrokerError('PROTOCOL', text, { cause: fault }))
     }
+    heard?.()
   }
 
-  /** An answer has an id, an event has none. */
-  #deliver(packet: Answer): void {
+  /** An answer has an id, an event has none. Returns what remains to be done, and is none of the broker's doing. */
+  #deliver(packet: Answer): (() => void) | undefined {
     const { id, event, lease } = packet.message
-    if (typeof id === 'number') return this.#inFlight.take(id, packet)
+    if (typeof id === 'number') {
+      this.#inFlight.take(id, packet)
+      return undefined
+    }
     if (typeof event !== 'string') throw new Error('a packet is neither an answer nor an event')
     if (event === 'reconnect') {
       this.replaced = true
-      return this.#end(brokerReplaced(this.path))
+      return () => this.#end(brokerReplaced(this.path))
     }
     const sink = this.#leases.get(lease as number)
-    if (sink) return sink.onEvent(packet)
-    closeAll(packet.fds)
-    this.onNews(packet.message)
+    if (sink) {
+      const whole = this.#whole(lease as number, packet)
+      return whole && (() => sink.onEvent(whole))
+    }
+    return () => {
+      closeAll(packet.fds)
+      this.onNews(packet.message)
+    }
+  }
+
+  /** Others may come between the parts of an event. */
+  #whole(lease: number, packet: Answer): Answer | undefined {
+    if (packet.message.part === undefined) return packet
+    const parts = this.#parts.get(lease) ?? new Parts()
+    this.#parts.set(lease, parts)
+    const whole = parts.add(packet)
+    if (whole) this.#parts.delete(lease)
+    return whole
+  }
+
+  #dropParts(lease: number): void {
+    this.#parts.get(lease)?.close()
+    this.#parts.delete(lease)
   }
 
   #end(error: BrokerError): void {
@@ -191,6 +219,7 @@ export class Connection {
     this.ended = error
     this.#channel.close()
     this.#inFlight.failAll(error)
+    for (const lease of this.#parts.keys()) this.#dropParts(lease)
     for (const sink of this.#leases.values()) sink.onLost(error)
     this.#leases.clear()
     this.onEnd()

@@ -2,9 +2,10 @@
 // of the same user bind the port and take the datagrams: it is set back in the same turn of the loop.
 
 import type { Socket } from 'node:dgram'
-import { keepReuseAddress, type OwnedFd } from '../sys/index.ts'
-import { closeAll } from './answers.ts'
+import { idleDescriptor, keepReuseAddress, type OwnedFd } from '../sys/index.ts'
 import { awaitListening } from './await-listening.ts'
+import { datagramMisfit } from './misfit.ts'
+import { retireNumber } from './retire.ts'
 import type { Opened } from './stream-server.ts'
 
 /** The descriptor is the socket's from now on, or closed. */
@@ -27,10 +28,33 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
       throw error
     }
   })
+  let numbers: readonly (number | undefined)[] = [number]
   return {
     listening,
     stop,
-    numbers: [number],
-    rearrange: (_places, more) => closeAll(more.filter((each) => each !== undefined)),
+    get numbers() {
+      return numbers
+    },
+    misfit: (one) => datagramMisfit(socket, one) ?? 'a node:dgram socket reads one socket',
+    rearrange(places) {
+      const had = numbers.includes(number)
+      numbers = places.map((place) => (place === undefined ? undefined : numbers[place]))
+      if (had && !numbers.includes(number))
+        retireNumber(
+          number,
+          () => isOpen(socket),
+          () => idleDescriptor(number),
+        )
+    },
+  }
+}
+
+/** Node says it in no other way in the turn in which the socket is closed. */
+function isOpen(socket: Socket): boolean {
+  try {
+    socket.address()
+    return true
+  } catch {
+    return false
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { OwnedFd } from '../sys/index.ts'
-import { Descriptors } from './descriptors.ts'
+import { allOrNone, Descriptors } from './descriptors.ts'
 
 const owned: OwnedFd[] = []
 const numbers: number[] = []
@@ -92,10 +92,14 @@ describe('the descriptors of a lease', () => {
 })
 
 describe('descriptors that are replaced', () => {
+  const dup = (fd: OwnedFd) => fd.dup()
+
   it('are handed back open, and the new ones are lent', () => {
     const [former, next] = [[open()], [open('/dev/zero')]]
     const descriptors = new Descriptors('web', former)
-    expect(descriptors.replace(next, [0])).toBe(former)
+    const put = descriptors.prepare(next, [0], dup)
+    expect(descriptors.own).toBe(former)
+    expect(put()).toBe(former)
     expect(former[0]!.closed).toBe(false)
     expect(descriptors.own).toBe(next)
     expect(descriptors.handedOut(0)).toBeUndefined()
@@ -105,11 +109,27 @@ describe('descriptors that are replaced', () => {
     const descriptors = new Descriptors('web', [open(), open()])
     const [a, b] = mine(descriptors.handOut())
     const next = [open(), open('/dev/zero'), open()]
-    descriptors.replace(next, [1, undefined, 0])
+    descriptors.prepare(next, [1, undefined, 0], dup)()
     const [first, added, last] = descriptors.handOut()
     mine([added!])
     expect([first, last]).toEqual([b, a])
     expect(device(added!)).toBe(device(next[1]!.fd))
     expect([a, b, ...next.map(({ fd }) => fd)]).not.toContain(added)
+  })
+
+  it('are not, and no copy is left, when there is no room for all copies', () => {
+    const descriptors = new Descriptors('web', [open()])
+    const [number] = mine(descriptors.handOut())
+    const copies: OwnedFd[] = []
+    const refused = new Error('EMFILE')
+    const scarce = () => {
+      if (copies.length === 1) throw refused
+      copies.push(open())
+      return copies[0]
+    }
+    const next = [open(), { dup: scarce }, { dup: scarce }] as unknown as OwnedFd[]
+    expect(() => allOrNone((copy) => descriptors.prepare(next, [0, undefined, undefined], copy))).toThrow(refused)
+    expect(copies.map(({ closed }) => closed)).toEqual([true])
+    expect(descriptors.handOut()).toEqual([number])
   })
 })

@@ -6,6 +6,24 @@ import type { OwnedFd } from '../sys/index.ts'
 import { closeAll } from './answers.ts'
 import { systemFailure } from './failures.ts'
 
+/** Makes a copy that is the caller's. Throws SystemError when the table is full. */
+export type Copy = (fd: OwnedFd) => OwnedFd
+
+/** What `make` returns; when it throws, the copies that it has made are closed. */
+export function allOrNone<T>(make: (copy: Copy) => T): T {
+  const copies: OwnedFd[] = []
+  try {
+    return make((fd) => {
+      const copy = fd.dup()
+      copies.push(copy)
+      return copy
+    })
+  } catch (error) {
+    closeAll(copies)
+    throw error
+  }
+}
+
 export class Descriptors {
   readonly #name: string
   #own: readonly OwnedFd[]
@@ -32,12 +50,9 @@ export class Descriptors {
 
   /** Copies, one for each; the caller's. Throws SYSTEM when the table is full. */
   copies(): OwnedFd[] {
-    const copies: OwnedFd[] = []
     try {
-      for (const fd of this.own) copies.push(fd.dup())
-      return copies
+      return allOrNone((copy) => this.own.map(copy))
     } catch (error) {
-      closeAll(copies)
       throw error instanceof BrokerError ? error : systemFailure(`cannot copy the sockets of ${this.#name}`, error)
     }
   }
@@ -54,15 +69,18 @@ export class Descriptors {
   }
 
   /**
-   * Other sockets from now on. `places` says for each which former one it continues, whose number goes on being the one that was
-   * handed out. Returns the former ones, the caller's to close.
+   * Other sockets, once what it returns is called, which cannot fail and gives the former ones to the caller. `places` says for each
+   * which former one it continues, whose number goes on being the one that was handed out.
    */
-  replace(own: readonly OwnedFd[], places: readonly (number | undefined)[]): readonly OwnedFd[] {
+  prepare(own: readonly OwnedFd[], places: readonly (number | undefined)[], copy: Copy): () => readonly OwnedFd[] {
     const former = this.#own
     const handedOut = this.#handedOut
-    this.#own = own
-    this.#handedOut = handedOut && places.map((place, at) => handedOut[place ?? -1] ?? own[at]!.dup().release())
-    return former
+    const added = own.map((fd, at) => (handedOut && places[at] === undefined ? copy(fd) : undefined))
+    return () => {
+      this.#own = own
+      this.#handedOut = handedOut && places.map((place, at) => handedOut[place ?? -1] ?? added[at]!.release())
+      return former
+    }
   }
 
   take(): number[] {

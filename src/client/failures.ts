@@ -72,8 +72,8 @@ export function leaseOver(name: string, how: string): BrokerError {
 
 /** SYSTEM, with what an errno means for the reader where that is known. */
 export function systemFailure(what: string, cause: unknown): BrokerError {
-  const full = cause instanceof SystemError && cause.code === 'EMFILE'
-  const why = full ? TABLE_FULL : (cause as Error).message
+  const { code, message } = cause as NodeJS.ErrnoException
+  const why = code === 'EMFILE' ? TABLE_FULL : message
   return new BrokerError('SYSTEM', `${what}: ${why}`, { cause })
 }
 

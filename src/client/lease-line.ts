@@ -32,6 +32,8 @@ type LineRequest = Pick<RequestOptions, 'signal' | 'answered' | 'unwanted'> & { 
 
 /** The lease at the end of the line. */
 export interface LineEnd extends LeaseSink {
+  /** The sockets were replaced while the broker was away, or in the very moment before. */
+  onOutdated(): void
   sockets(): readonly SocketDescription[]
 }
 
@@ -183,15 +185,7 @@ export class LeaseLine implements LeaseSink {
     this.#ours.open()
     const cookies = (sockets: readonly SocketDescription[] = []) => sockets.map(({ cookie }) => cookie).join()
     const now = answer.message.sockets as SocketDescription[] | undefined
-    if (this.#end && now && cookies(now) !== cookies(this.#end.sockets())) this.#fetchSockets()
-  }
-
-  /** The sockets were replaced while the broker was away, or in the very moment before. */
-  #fetchSockets(): void {
-    this.request('sockets').then(
-      (answer) => this.onEvent({ ...answer, message: { ...answer.message, event: 'replaced', lease: this.lease } }),
-      () => {},
-    )
+    if (this.#end && now && cookies(now) !== cookies(this.#end.sockets())) this.#end.onOutdated()
   }
 
   /** The broker does not have the lease for us any more: it says why, or does not know it. */

@@ -2,7 +2,7 @@
 
 import { BrokerError } from '../protocol/errors.ts'
 import type { SocketDescription } from '../protocol/messages.ts'
-import { type Answer, closeAll, type Message, Parts } from './answers.ts'
+import { type Answer, closeAll, type Message } from './answers.ts'
 import { Descriptors } from './descriptors.ts'
 import { leaseOver } from './failures.ts'
 import { keepBacklog } from './keep-backlog.ts'
@@ -12,7 +12,8 @@ import type { LeaseLine } from './lease-line.ts'
 import { Listening, type Server } from './listening.ts'
 import type { Abortable } from './options.ts'
 import { ReadyWarning } from './ready-warning.ts'
-import { checkSockets, type ReceivedSockets } from './received-sockets.ts'
+import type { ReceivedSockets } from './received-sockets.ts'
+import { Renewal } from './renewal.ts'
 import { Replacing } from './replacing.ts'
 import { SERVE_KEYS, type ServeOptions, type ServeResult, Serving } from './serving.ts'
 
@@ -47,9 +48,8 @@ export class Lease extends LeaseEmitter {
   readonly #descriptors: Descriptors
   readonly #listening: Listening
   readonly #replacing: Replacing
-  readonly #receive: (answer: Answer) => Promise<ReceivedSockets>
+  readonly #renewal: Renewal
   #sockets: readonly SocketDescription[]
-  #parts = new Parts()
   readonly #warning: ReadyWarning
   readonly #unreleased: Set<Lease>
   /** Whether one holder alone may accept; a broker that does not say might mean it. */
@@ -66,7 +66,7 @@ export class Lease extends LeaseEmitter {
     { sockets, fds }: ReceivedSockets,
     line: LeaseLine,
     unreleased: Set<Lease>,
-    receive: (answer: Answer) => Promise<ReceivedSockets>,
+    fetch: () => Promise<ReceivedSockets>,
   ) {
     super()
     this.grant = grant
@@ -75,19 +75,20 @@ export class Lease extends LeaseEmitter {
     this.generation = String(grant.generation)
     this.readyWithin = Number(grant.readyWithin)
     this.#sockets = sockets
-    this.#receive = receive
     this.#exclusive = grant.mode !== 'shared'
     this.#state = grant.state === 'ready' ? 'ready' : 'granted'
     this.#line = line
     this.#descriptors = new Descriptors(this.name, fds)
     this.#listening = new Listening(this.name, sockets, this.#descriptors)
     this.#replacing = new Replacing(this.#descriptors, this.#listening)
+    this.#renewal = new Renewal({ name: this.name, fetch, take: (received) => this.#replace(received) })
     this.#warning = new ReadyWarning(this.name, this.readyWithin)
     if (this.#state === 'ready' || grant.notify !== undefined) this.#warning.cancel()
     this.#unreleased = unreleased.add(this)
     line.connect({
       onEvent: (event) => this.#onEvent(event),
       onLost: () => this.#end('lost', 'lost'),
+      onOutdated: () => this.#renewal.fetch(),
       sockets: () => this.#sockets,
     })
   }
@@ -200,10 +201,10 @@ export class Lease extends LeaseEmitter {
   async #returnAll(): Promise<void> {
     this.#unreleased.delete(this)
     this.#warning.cancel()
+    this.#renewal.close()
     this.#replacing.close()
     this.#listening.stop()
     this.#descriptors.close()
-    this.#parts.close()
     this.#endedBy ||= 'released'
     if (this.#state !== 'lost') this.#state = 'ended'
     await this.#line.release()
@@ -216,7 +217,7 @@ export class Lease extends LeaseEmitter {
   #onEvent(answer: Answer): void {
     const { message, fds } = answer
     const { event, reason, deadline } = message
-    if (event === 'replaced' && !this.#endedBy) return this.#onPart(answer)
+    if (event === 'replaced' && !this.#endedBy) return this.#renewal.hear(answer)
     closeAll(fds)
     if (this.#endedBy) return
     if (event === 'drain') {
@@ -231,31 +232,10 @@ export class Lease extends LeaseEmitter {
     if (event === 'ended') this.#end('ended', reason as LeaseEnded['reason'])
   }
 
-  #onPart(part: Answer): void {
-    const whole = this.#parts.add(part)
-    if (whole === undefined) return
-    this.#parts = new Parts()
-    if (!whole.fdsLost) this.#replace(checkSockets(whole))
-    else
-      this.#receive(whole).then(
-        (received) => this.#replace(received),
-        (error) => this.#keepFormer(error),
-      )
-  }
-
-  /** The former sockets serve until the broker ends them. */
-  #keepFormer(error: Error): void {
-    if (!this.#endedBy) process.emitWarning(`fd-broker: the new sockets of ${this.name} are not here: ${error.message}`)
-  }
-
   #replace({ sockets, fds }: ReceivedSockets): void {
-    if (this.#endedBy) return closeAll(fds)
-    const former = this.#sockets
+    if (!this.#descriptors.closed) this.#replacing.replace(this.#sockets, sockets, fds)
     this.#sockets = sockets
-    if (!this.#descriptors.closed) {
-      this.#replacing.replace(former, sockets, fds)
-      return this.announce('replaced', { sockets })
-    }
+    if (!this.#descriptors.closed) return this.announce('replaced', { sockets })
     if (this.listenerCount('replaced') === 0) return closeAll(fds)
     this.announce('replaced', { sockets, fds: fds.map((fd) => fd.release()) })
   }
@@ -264,6 +244,7 @@ export class Lease extends LeaseEmitter {
     if (this.#endedBy) return
     this.#endedBy = reason
     this.#state = state
+    this.#renewal.close()
     this.#warning.cancel()
     if (reason !== 'lost') this.#serving?.end(reason)
     this.announce('ended', { reason })

@@ -8,7 +8,8 @@ import type { OwnedFd } from '../sys/index.ts'
 import { within } from './abort.ts'
 import { isClusterWorker } from './cluster-worker.ts'
 import { openDatagram } from './datagram-server.ts'
-import type { Descriptors } from './descriptors.ts'
+import type { Copy, Descriptors } from './descriptors.ts'
+import { datagramMisfit, streamMisfit } from './misfit.ts'
 import { socketFault } from './received-sockets.ts'
 import { type Opened, openStream } from './stream-server.ts'
 
@@ -47,13 +48,29 @@ export class Listening {
     return [...this.#opened].flatMap(({ numbers }) => numbers[place] ?? [])
   }
 
-  /** The lease has other sockets now; `places` says for each which former one it is or succeeds. */
-  rearrange(sockets: readonly SocketDescription[], places: readonly (number | undefined)[]): void {
-    this.#sockets = sockets
-    const backlogs = sockets.map(({ backlog }) => backlog)
-    for (const opened of this.#opened) {
-      const more = places.map((place, at) => (place === undefined ? this.#descriptors.own[at]!.dup() : undefined))
-      opened.rearrange(places, more, backlogs)
+  /**
+   * The lease has other sockets, once what it returns is called, which cannot fail; `places` says for each which former one it is or
+   * succeeds.
+   */
+  prepare(
+    sockets: readonly SocketDescription[],
+    places: readonly (number | undefined)[],
+    fds: readonly OwnedFd[],
+    copy: Copy,
+  ): () => void {
+    const added = sockets.flatMap((socket, at) => (places[at] === undefined ? { socket, fd: fds[at]! } : []))
+    const changes = [...this.#opened].map((opened) => {
+      const misfits = added.filter(({ socket }) => opened.misfit(socket) !== undefined)
+      const fitting = sockets.map((socket) => added.find((each) => each.socket === socket && !misfits.includes(each)))
+      return { opened, misfits, more: fitting.map((each) => each && copy(each.fd)) }
+    })
+    return () => {
+      this.#sockets = sockets
+      for (const { opened, misfits, more } of changes) {
+        for (const { socket } of misfits)
+          this.#warnUnserved(socket, `${opened.misfit(socket)}; it needs a name of its own`)
+        opened.rearrange(places, more, sockets)
+      }
     }
   }
 
@@ -76,7 +93,8 @@ export class Listening {
   #opener(server: Server) {
     if (server instanceof StreamServer) {
       this.#assertStream(server)
-      return (fds: readonly OwnedFd[]) => openStream(server, fds, this.#sockets)
+      return (fds: readonly OwnedFd[]) =>
+        openStream(server, fds, this.#sockets, (socket, why) => this.#warnUnserved(socket, why))
     }
     if (server instanceof DatagramSocket) {
       this.#assertDatagram(server)
@@ -89,27 +107,22 @@ export class Listening {
   }
 
   #assertStream(server: StreamServer): void {
-    const wrong = this.#sockets.find(({ type }) => type !== 'tcp' && type !== 'unix')
-    if (wrong)
-      throw this.#invalid(`a ${server.constructor.name} cannot serve its ${wrong.type} socket ${wrong.address}`)
+    this.#assertFits((socket) => streamMisfit(server, socket))
     if (server.listening) throw this.#invalid('the server listens already: give listen() one that does not')
-    if (isClusterWorker() && this.#sockets.some(({ type }) => type === 'unix')) {
-      throw this.#invalid(
-        'Node cannot serve a received Unix socket in a cluster worker: acquire it in a process of its own',
-      )
-    }
   }
 
   #assertDatagram(server: DatagramSocket): void {
-    const wrong = this.#sockets.find(({ type }) => type !== 'udp')
-    if (wrong) throw this.#invalid(`a node:dgram socket cannot serve its ${wrong.type} socket ${wrong.address}`)
+    this.#assertFits((socket) => datagramMisfit(server, socket))
     const { length } = this.#sockets
     if (length !== 1)
       throw this.#invalid(`one node:dgram socket cannot serve ${length} udp sockets: give each a name of its own`)
-    const { address } = this.#sockets[0]!
-    const family = address.startsWith('udp://[') ? 'udp6' : 'udp4'
-    const { type } = server as unknown as { type: string }
-    if (type !== family) throw this.#invalid(`a ${type} socket cannot serve ${address}: use createSocket('${family}')`)
+  }
+
+  #assertFits(misfit: (socket: SocketDescription) => string | undefined): void {
+    for (const socket of this.#sockets) {
+      const why = misfit(socket)
+      if (why !== undefined) throw this.#invalid(why)
+    }
   }
 
   /** Node would bind or listen on whatever it is given: a socket that was shut down, say, on a random port. */
@@ -118,6 +131,11 @@ export class Listening {
       const fault = socketFault(this.#descriptors.own[at]!.fd, socket)
       if (fault) throw new BrokerError('SYSTEM', `${socket.address} of ${this.#name} cannot be served: ${fault}`)
     }
+  }
+
+  /** The name has got a socket on which nobody listens here: its clients wait for another worker. */
+  #warnUnserved({ address }: SocketDescription, why: string): void {
+    process.emitWarning(`fd-broker: ${this.#name} has got ${address}, which is not served here: ${why}`)
   }
 
   #invalid(why: string): BrokerError {

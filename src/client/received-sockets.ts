@@ -26,6 +26,11 @@ export async function receiveSockets(
 ): Promise<ReceivedSockets> {
   if (!grant.fdsLost) return checkSockets(grant)
   closeAll(grant.fds)
+  return fetchSockets(line, spare, { signal })
+}
+
+/** Asks for the sockets that a lease has now, with the spare slot free. */
+export async function fetchSockets(line: LeaseLine, spare: SpareFd, { signal }: Abortable): Promise<ReceivedSockets> {
   const again = await spare.lend(() => line.request('sockets', { signal }))
   if (!again.fdsLost) return checkSockets(again)
   const why = spare.keep() ? 'a security module of the kernel refused them to this process' : TABLE_FULL

@@ -4,11 +4,13 @@
 
 import { Server, Socket } from 'node:net'
 import type { SocketDescription } from '../protocol/messages.ts'
-import { idleDescriptor, type OwnedFd, readinessOf } from '../sys/index.ts'
+import { idleDescriptor, type OwnedFd } from '../sys/index.ts'
 import { closeAll } from './answers.ts'
 import { awaitListening } from './await-listening.ts'
 import { isClusterWorker } from './cluster-worker.ts'
 import { ExtraListeners } from './extra-listeners.ts'
+import { streamMisfit } from './misfit.ts'
+import { retireNumber } from './retire.ts'
 
 export interface Opened {
   listening: Promise<void>
@@ -16,8 +18,17 @@ export interface Opened {
   stop: () => void
   /** The number under which the server has each of the sockets; it closes them itself. */
   numbers: readonly (number | undefined)[]
-  /** The sockets have changed: `places` says for each which former one it is; the others' descriptors are the server's now. */
-  rearrange(places: readonly (number | undefined)[], fds: readonly (OwnedFd | undefined)[], backlogs: number[]): void
+  /** Why it cannot serve one more such socket; undefined when it can. */
+  misfit(socket: SocketDescription): string | undefined
+  /**
+   * The sockets have changed: `places` says for each which former one it is; of the others those that it can serve come with a
+   * descriptor, which is the server's now.
+   */
+  rearrange(
+    places: readonly (number | undefined)[],
+    fds: readonly (OwnedFd | undefined)[],
+    sockets: readonly SocketDescription[],
+  ): void
 }
 
 interface Listener {
@@ -25,8 +36,16 @@ interface Listener {
   number: number
 }
 
-/** Puts the sockets behind one server. The descriptors are the server's from now on, or closed. */
-export function openStream(server: Server, fds: readonly OwnedFd[], sockets: readonly SocketDescription[]): Opened {
+/**
+ * Puts the sockets behind one server. The descriptors are the server's from now on, or closed. `unserved` hears of each that comes
+ * later and cannot be listened on.
+ */
+export function openStream(
+  server: Server,
+  fds: readonly OwnedFd[],
+  sockets: readonly SocketDescription[],
+  unserved: (socket: SocketDescription, why: string) => void,
+): Opened {
   const extras = new ExtraListeners(server, fds.length - 1)
   let listeners: (Listener | undefined)[] = [server, ...extras.servers].map((each, at) => ({
     server: each,
@@ -52,32 +71,35 @@ export function openStream(server: Server, fds: readonly OwnedFd[], sockets: rea
     get numbers() {
       return listeners.map((each) => each?.number)
     },
-    rearrange(places, more, backlogs) {
+    misfit: (socket) => streamMisfit(server, socket),
+    rearrange(places, more, sockets) {
       const former = listeners
-      listeners = places.map((place, at) => (place === undefined ? oneMore(more[at], backlogs[at]!) : former[place]))
+      listeners = places.map((place, at) => (place === undefined ? oneMore(more[at], sockets[at]!) : former[place]))
       for (const each of former) if (each !== undefined && !listeners.includes(each)) retire(each)
     },
   }
 
-  function oneMore(fd: OwnedFd | undefined, backlog: number): Listener | undefined {
+  function oneMore(fd: OwnedFd | undefined, socket: SocketDescription): Listener | undefined {
     if (fd === undefined || !server.listening) {
       fd?.close()
       return undefined
     }
     const extra = { server: extras.add(), number: fd.fd }
-    open(extra.server, fd, backlog).catch((error) => {
+    open(extra.server, fd, socket.backlog).catch((error) => {
       fd.close()
-      server.emit('error', error)
+      if (!server.listening) return
+      listeners = listeners.map((each) => (each === extra ? undefined : each))
+      extras.remove(extra.server)
+      unserved(socket, error.message)
     })
     return extra
   }
 
   /** The program's own server must go on listening, so it is left with a number on which nobody ever comes. */
   function retire(listener: Listener): void {
-    if (!listener.server.listening) return
-    if (readinessOf(listener.number) === 'readable') setTimeout(() => retire(listener), 1).unref()
-    else if (listener.server !== server) extras.remove(listener.server)
-    else idleDescriptor(listener.number)
+    const { server: retiring, number } = listener
+    const end = retiring === server ? () => idleDescriptor(number) : () => extras.remove(retiring)
+    retireNumber(number, () => retiring.listening, end)
   }
 }
 

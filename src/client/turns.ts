@@ -1,7 +1,7 @@
 // A socket was replaced while this process listens on it. The numbers that its servers use show the new one from now on, and
 // the former one for as long as something waits in its queue: a server notices neither, and nobody who queued is forgotten.
 
-import { findEpolls, type OwnedFd, Poll, READABLE, readinessOf, socketCookie, swapDescriptor } from '../sys/index.ts'
+import { type OwnedFd, Poll, READABLE, readinessOf, socketCookie, swapDescriptor } from '../sys/index.ts'
 
 interface Former {
   readonly fd: OwnedFd
@@ -26,13 +26,16 @@ export class Turns {
     this.#current = current
   }
 
-  /** `next`: a copy of our own. `quiet`: milliseconds in which nobody came to the former one, after which nobody will. */
-  succeed(next: OwnedFd, quiet: number): void {
+  /**
+   * `next`: a copy of our own. `quiet`: milliseconds in which nobody came to the former one, after which nobody will. `epolls`: those
+   * of this process.
+   */
+  succeed(next: OwnedFd, quiet: number, epolls: readonly number[]): void {
     const fd = this.#current
-    this.#current = next
-    this.#epolls = findEpolls()
     const poll = new Poll(fd.fd, () => this.#choose(quiet), { keepBlocking: true })
     poll.unref()
+    this.#current = next
+    this.#epolls = epolls
     this.#formers.push({ fd, poll, quietSince: performance.now() })
     this.#choose(quiet)
   }
@@ -43,8 +46,20 @@ export class Turns {
     this.#current.close()
   }
 
+  /** Where the table is full the numbers cannot be swapped: they show what they show, until there is a descriptor to look with. */
   #choose(quiet: number): void {
     clearTimeout(this.#look)
+    let pause = LOOK_MS
+    try {
+      pause = this.#take(quiet)
+    } catch {
+      for (const { poll } of this.#formers) poll.stop()
+    }
+    if (this.#formers.length > 0) this.#look = setTimeout(() => this.#choose(quiet), pause).unref()
+  }
+
+  /** Returns when to look again, in milliseconds. */
+  #take(quiet: number): number {
     const now = performance.now()
     let due: OwnedFd | undefined
     const over: Former[] = []
@@ -58,8 +73,7 @@ export class Turns {
     for (const former of over) retire(former)
     this.#formers = this.#formers.filter((former) => !over.includes(former))
     for (const { poll } of this.#formers) due ? poll.stop() : poll.start(READABLE)
-    if (this.#formers.length > 0)
-      this.#look = setTimeout(() => this.#choose(quiet), due ? BUSY_LOOK_MS : LOOK_MS).unref()
+    return due ? BUSY_LOOK_MS : LOOK_MS
   }
 
   /** A number that shows neither of ours has been closed, and may be anybody's by now. */

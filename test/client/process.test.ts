@@ -176,6 +176,32 @@ describe('a cluster worker', () => {
     expect(stdout).toMatch(/^INVALID .*Unix socket in a cluster worker/)
   })
 
+  it('leaves a Unix socket out that its name gets later, with a warning, and serves the others', async () => {
+    const [web, path] = [socket('tcp'), socket('unix', scratch.at('web.sock'))]
+    const replaced = [path, web]
+    serve(
+      granting([web], ({ op }, peer) => {
+        const event = { event: 'replaced', lease: 2, sockets: replaced.map(({ description }) => description) }
+        const fds = replaced.map(({ fd }) => fd)
+        if (op === 'list') setImmediate(() => peer.send(event, fds))
+        return undefined
+      }),
+    )
+    const { code, stdout } = await child(
+      inWorker(`
+      process.on('warning', ({ message }) => console.log(message))
+      const server = http.createServer((request, response) => response.end('from worker'))
+      await lease.listen(server)
+      const told = new Promise((resolve) => lease.once('replaced', resolve))
+      await broker.list()
+      await told
+      console.log(await (await fetch('http://127.0.0.1:${portOf(web)}/')).text())
+      await new Promise((resolve) => { server.close(resolve); server.closeAllConnections() })`),
+    )
+    expect(stdout).toMatch(/^fd-broker: web has got unix:.*Unix socket in a cluster worker.*\nfrom worker\n$/)
+    expect(code).toBe(0)
+  })
+
   it('serves datagrams itself', async () => {
     serve(granting([socket('udp')]))
     const { stdout } = await child(

@@ -5,26 +5,37 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Lease, LeaseReplaced } from '../../src/client/index.ts'
 import { addon } from '../../src/sys/addon.ts'
 import { endListener } from '../../src/sys/end-listener.ts'
-import { type BrokerSocket, granting, portOf } from '../support/fake-broker.ts'
+import { type BrokerSocket, type FakeBroker, granting, portOf } from '../support/fake-broker.ts'
 import { useSdk } from '../support/sdk.ts'
 
 const sdk = useSdk()
 
 interface Stage {
   lease: Lease
+  fake: FakeBroker
+  /** What there is from now on, for who asks. */
+  change(next: readonly BrokerSocket[]): void
   replace(next: readonly BrokerSocket[]): Promise<unknown>
 }
 
 async function stage(first: readonly BrokerSocket[]): Promise<Stage> {
   let sockets = first
-  const { fake, broker } = sdk.serve((request, peer) => granting(sockets)(request, peer))
+  const { fake, broker } = sdk.serve((request, peer) =>
+    request.op === 'reclaim'
+      ? { state: 'granted', sockets: sockets.map(({ description }) => description) }
+      : granting(sockets)(request, peer),
+  )
   const lease = await broker.acquire('web')
   return {
     lease,
+    fake,
+    change: (next) => {
+      sockets = next
+    },
     replace(next) {
       sockets = next
       const event = { event: 'replaced', lease: lease.id, sockets: next.map(({ description }) => description) }
@@ -179,4 +190,146 @@ it('before anything listens, the lease simply has the new sockets', async () => 
   await lease.listen(server())
   expect(await get(portOf(next))).toBe('here')
   await lease.release()
+})
+
+describe('an event in parts', () => {
+  const part = (lease: Lease, number: number, { description }: BrokerSocket) => ({
+    event: 'replaced',
+    lease: lease.id,
+    part: number,
+    parts: 2,
+    sockets: [description],
+  })
+
+  it('is taken when it is whole, whatever else comes between', async () => {
+    const [old, a, b] = [sdk.socket('tcp'), sdk.socket('tcp'), sdk.socket('tcp')]
+    const { lease, fake } = await stage([old])
+    await lease.listen(server())
+    const heard = once(lease, 'replaced')
+    const [peer] = fake.peers
+    peer!.send(part(lease, 1, a), [a.fd])
+    peer!.send({ event: 'drain', lease: lease.id, reason: 'admin', deadline: Date.now() + 60_000 })
+    peer!.send(part(lease, 2, b), [b.fd])
+    await heard
+    expect(lease.state).toBe('draining')
+    for (const each of [a, b]) expect(await get(portOf(each))).toBe('here')
+    await lease.release()
+  })
+
+  it('of a broker that died before the last one is forgotten: the next broker is asked', async () => {
+    const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+    const { lease, fake, change } = await stage([old])
+    await lease.listen(server())
+    fake.peers[0]!.send(part(lease, 1, next), [next.fd])
+    change([next])
+    const heard = once(lease, 'replaced')
+    fake.dropConnections()
+    await heard
+    expect(lease.state).toBe('granted')
+    expect(await get(portOf(next))).toBe('here')
+    await lease.release()
+  })
+
+  it('that has an impossible number is against the protocol', async () => {
+    const [old, next] = [sdk.socket('tcp'), sdk.socket('tcp')]
+    const { lease, fake } = await stage([old])
+    const ended = once(lease, 'ended')
+    for (let i = 0; i < 2; i++) fake.peers[0]!.send(part(lease, 1, next), [next.fd])
+    expect(await ended).toEqual([{ reason: 'lost' }])
+  })
+})
+
+function hearWarnings(): string[] {
+  const warnings: string[] = []
+  const hear = ({ message }: Error) => void warnings.push(message)
+  process.on('warning', hear)
+  sdk.atEnd(() => process.off('warning', hear))
+  return warnings
+}
+
+it('a descriptor that is not the socket which the event says is not taken: the broker is asked', async () => {
+  const [old, next, wrong] = [sdk.socket('tcp'), sdk.socket('tcp'), sdk.socket('tcp')]
+  const { lease, fake, change } = await stage([old])
+  const [warnings, heard] = [hearWarnings(), once(lease, 'replaced')]
+  change([next])
+  fake.peers[0]!.send({ event: 'replaced', lease: lease.id, sockets: [next.description] }, [wrong.fd])
+  await heard
+  expect(lease.sockets).toEqual([next.description])
+  expect(warnings).toEqual([expect.stringMatching(/^fd-broker: the new sockets of web .*SO_COOKIE/)])
+  await lease.release()
+})
+
+describe('a socket that the server cannot serve', () => {
+  const odd: [string, () => BrokerSocket, RegExp][] = [
+    ['udp', () => sdk.socket('udp'), /has got udp:.* a Server cannot serve its udp socket .*name of its own$/],
+    [
+      'unix-dgram',
+      () => sdk.socket('unix-dgram', sdk.scratch.at('d')),
+      /has got unix-dgram:.* a Server cannot serve its unix-dgram socket .*name of its own$/,
+    ],
+  ]
+  it.each(odd)(
+    'is left out of an HTTP server, with a warning, and the others are served: %s',
+    async (_k, make, words) => {
+      const [a, b, misfit] = [sdk.socket('tcp'), sdk.socket('tcp'), make()]
+      const { lease, replace } = await stage([a])
+      const main = server()
+      await lease.listen(main)
+      const warnings = hearWarnings()
+      await replace([misfit, a, b])
+      for (const each of [a, b]) expect(await get(portOf(each))).toBe('here')
+      expect(warnings).toEqual([expect.stringMatching(words)])
+      await replace([b, misfit])
+      expect(await get(portOf(b))).toBe('here')
+      await replace([misfit])
+      expect([main.listening, warnings.length]).toEqual([true, 1])
+      await replace([a])
+      expect(await get(portOf(a))).toBe('here')
+      await lease.release()
+    },
+  )
+
+  it('is left out of a datagram socket, which goes on with its own, wherever that stands', async () => {
+    const [old, next, tcp, six] = [sdk.socket('udp'), sdk.socket('udp'), sdk.socket('tcp'), sdk.socket('udp', '::1')]
+    const { lease, replace } = await stage([old])
+    const main = dgram.createSocket('udp4')
+    await lease.listen(main)
+    const warnings = hearWarnings()
+    await replace([tcp, six, old])
+    await replace([tcp, six, next])
+    const heard = once(main, 'message')
+    const client = dgram.createSocket('udp4')
+    client.send('new', portOf(next), '127.0.0.1')
+    expect(String((await heard)[0])).toBe('new')
+    expect(warnings).toEqual([
+      expect.stringMatching(/has got tcp:.*a node:dgram socket cannot serve its tcp socket/),
+      expect.stringMatching(/has got udp:\/\/\[::1\].*a udp4 socket cannot serve/),
+    ])
+    client.close()
+    main.close()
+    await lease.release()
+  })
+
+  it('is left out of a datagram socket also when it is a second one of its kind', async () => {
+    const [first, second] = [sdk.socket('udp'), sdk.socket('udp')]
+    const { lease, replace } = await stage([first])
+    const main = dgram.createSocket('udp4')
+    await lease.listen(main)
+    const warnings = hearWarnings()
+    await replace([first, second])
+    expect(warnings).toEqual([expect.stringMatching(/has got udp:.*reads one socket; it needs a name of its own$/)])
+    main.close()
+    await lease.release()
+  })
+
+  it('leaves a datagram socket on nothing when it comes instead of its own', async () => {
+    const [udp, tcp] = [sdk.socket('udp'), sdk.socket('tcp')]
+    const { lease, replace } = await stage([udp])
+    const main = dgram.createSocket('udp4')
+    await lease.listen(main)
+    await replace([tcp])
+    expect(main.address().port).toBe(0)
+    main.close()
+    await lease.release()
+  })
 })
