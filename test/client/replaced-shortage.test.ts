@@ -58,7 +58,7 @@ function run(first: BrokerSocket[], { next, accept }: Stage, script: string) {
     return undefined
   }
   serve((request, peer) => granting(sockets, turn)(request, peer))
-  const options = { directory: scratch.path, socket: scratch.at('control.sock'), descriptors: 128, timeout: 8000 }
+  const options = { directory: scratch.path, socket: scratch.at('control.sock'), descriptors: 128 }
   return runChild(WORKER + script, options)
 }
 
