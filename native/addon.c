@@ -8,7 +8,6 @@
 #include "sock.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +19,6 @@
     return addon_ints(env, info, a, count) ? addon_number(env, call) : NULL; \
   }
 
-FROM_INTS(js_close, 1, proc_close(a[0]))
-FROM_INTS(js_dup, 1, proc_dup(a[0]))
 FROM_INTS(js_fchmod, 2, proc_chmod(a[0], a[1]))
 FROM_INTS(js_fchown, 3, proc_chown(a[0], a[1], a[2]))
 FROM_INTS(js_nonblock, 1, proc_nonblock(a[0]))
@@ -30,15 +27,10 @@ FROM_INTS(js_poll, 2, proc_poll(a[0], a[1]))
 FROM_INTS(js_wait, 3, proc_wait(a[0], a[1], a[2]))
 FROM_INTS(js_lock, 1, proc_lock(a[0]))
 FROM_INTS(js_lock_holder, 1, proc_lock_holder(a[0]))
-FROM_INTS(js_pidfd_open, 1, proc_pidfd_open(a[0]))
-FROM_INTS(js_pidfd_open_thread, 1, proc_pidfd_open_thread(a[0]))
 FROM_INTS(js_pidfd_signal, 2, proc_pidfd_signal(a[0], a[1]))
-FROM_INTS(js_pidfd_getfd, 2, proc_pidfd_getfd(a[0], a[1]))
 FROM_INTS(js_kill_pending, 1, proc_kill_pending(a[0]))
 FROM_INTS(js_slice, 1, proc_slice(a[0]))
-FROM_INTS(js_socket, 3, sock_open(a[0], a[1], a[2]))
 FROM_INTS(js_listen, 2, sock_listen(a[0], a[1]))
-FROM_INTS(js_accept, 1, sock_accept(a[0]))
 FROM_INTS(js_shutdown, 2, sock_shutdown(a[0], a[1]))
 FROM_INTS(js_unsent, 1, sock_unsent(a[0]))
 
@@ -51,28 +43,6 @@ static napi_value js_yield(napi_env env, napi_callback_info info)
 {
   (void)info;
   return addon_number(env, proc_yield());
-}
-
-static napi_value js_open(napi_env env, napi_callback_info info)
-{
-  napi_value values[3];
-  char path[PATH_MAX];
-  size_t length;
-  int32_t flags, mode;
-  if (!addon_args(env, info, values, 3) || !addon_text(env, values[0], path, sizeof path, &length) ||
-      !addon_int(env, values[1], &flags) || !addon_int(env, values[2], &mode))
-    return NULL;
-  return addon_number(env, strlen(path) == length ? proc_open(path, flags, mode) : -EINVAL);
-}
-
-static napi_value js_memory_file(napi_env env, napi_callback_info info)
-{
-  napi_value values[1];
-  char name[64];
-  size_t length;
-  if (!addon_args(env, info, values, 1) || !addon_text(env, values[0], name, sizeof name, &length))
-    return NULL;
-  return addon_number(env, proc_memory_file(name));
 }
 
 static napi_value js_fstat(napi_env env, napi_callback_info info)
@@ -200,19 +170,11 @@ static napi_value js_recv(napi_env env, napi_callback_info info)
       !addon_words(env, values[3], napi_int32_array, sizeof(struct scm_meta) / sizeof(int32_t), &meta))
     return NULL;
   size_t most = limit < 0 ? 0 : (size_t)limit;
-  return addon_number(env, scm_recv(fd, bytes, most < length ? most : length, meta));
-}
-
-/* Fills the caller's Int32Array with the two ends. */
-static napi_value js_socket_pair(napi_env env, napi_callback_info info)
-{
-  napi_value values[3];
-  int32_t domain, type;
-  void *fds;
-  if (!addon_args(env, info, values, 3) || !addon_int(env, values[0], &domain) || !addon_int(env, values[1], &type) ||
-      !addon_words(env, values[2], napi_int32_array, 2, &fds))
-    return NULL;
-  return addon_number(env, sock_pair(domain, type, fds));
+  int received = scm_recv(fd, bytes, most < length ? most : length, meta);
+  const struct scm_meta *came = meta;
+  for (int32_t i = 0; i < came->nfds; i++)
+    addon_own(env, came->fds[i]);
+  return addon_number(env, received);
 }
 
 /* Fills the caller's Int32Array, as struct peer has it. */
@@ -224,7 +186,10 @@ static napi_value js_peer(napi_env env, napi_callback_info info)
   if (!addon_args(env, info, values, 2) || !addon_int(env, values[0], &fd) ||
       !addon_words(env, values[1], napi_int32_array, sizeof(struct peer) / sizeof(int32_t), &peer))
     return NULL;
-  return addon_number(env, peer_read(fd, peer));
+  int status = peer_read(fd, peer);
+  if (status == 0)
+    addon_own(env, ((const struct peer *)peer)->pidfd);
+  return addon_number(env, status);
 }
 
 static bool take_fds(napi_env env, napi_value value, int32_t **fds, size_t *count)
@@ -316,6 +281,7 @@ static void free_addon(napi_env env, void *data, void *hint)
   (void)env;
   (void)hint;
   addon_free_closer(data);
+  addon_free_owned(data);
   free(data);
 }
 
@@ -325,12 +291,11 @@ NAPI_MODULE_INIT()
     const char *name;
     napi_callback callback;
   } methods[] = {
-    {"close", js_close}, {"dup", js_dup}, {"open", js_open}, {"fchmod", js_fchmod}, {"fchown", js_fchown},
-    {"fstat", js_fstat}, {"nonblock", js_nonblock}, {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait},
-    {"memoryFile", js_memory_file}, {"lock", js_lock}, {"lockHolder", js_lock_holder}, {"pidfdOpen", js_pidfd_open},
-    {"pidfdOpenThread", js_pidfd_open_thread}, {"killPending", js_kill_pending}, {"yield", js_yield}, {"slice", js_slice},
-    {"pidfdSignal", js_pidfd_signal}, {"pidfdGetfd", js_pidfd_getfd}, {"socket", js_socket}, {"socketPair", js_socket_pair}, {"bind", js_bind},
-    {"connect", js_connect}, {"listen", js_listen}, {"accept", js_accept}, {"shutdown", js_shutdown},
+    {"fchmod", js_fchmod}, {"fchown", js_fchown}, {"fstat", js_fstat}, {"nonblock", js_nonblock},
+    {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait}, {"lock", js_lock},
+    {"lockHolder", js_lock_holder}, {"killPending", js_kill_pending}, {"yield", js_yield}, {"slice", js_slice},
+    {"pidfdSignal", js_pidfd_signal}, {"bind", js_bind}, {"connect", js_connect}, {"listen", js_listen},
+    {"shutdown", js_shutdown},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
     {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"peer", js_peer}, {"recv", js_recv}, {"send", js_send},
     {"sendSockets", js_send_sockets},
@@ -345,6 +310,7 @@ NAPI_MODULE_INIT()
   }
   for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
     addon_method(env, exports, methods[i].name, methods[i].callback);
+  addon_add_owned(env, exports);
   addon_add_closer(env, exports, addon);
   addon_add_poll(env, exports, addon);
   addon_add_notify(env, exports);

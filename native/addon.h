@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "owned.h"
+
 struct closer;
 struct poll_registry;
 
@@ -12,6 +14,7 @@ struct poll_registry;
 struct addon {
   struct closer *closer;
   struct poll_registry *polls;
+  struct owned owned;
 };
 
 /* Each returns false, with a JavaScript exception pending, when the arguments have other types. */
@@ -25,8 +28,15 @@ bool addon_text(napi_env env, napi_value value, char *text, size_t size, size_t 
 napi_value addon_number(napi_env env, double value);
 void addon_method(napi_env env, napi_value exports, const char *name, napi_callback callback);
 
+/* What the environment has open: closed with it. */
+void addon_own(napi_env env, int fd);
+void addon_disown(napi_env env, int fd);
+/* Owns what a call opened, and answers its number; or the call's -errno. */
+napi_value addon_opened(napi_env env, int fd);
+
 napi_value addon_constants(napi_env env);
 napi_value addon_socket_options(napi_env env);
+void addon_add_owned(napi_env env, napi_value exports);
 void addon_add_poll(napi_env env, napi_value exports, struct addon *addon);
 void addon_add_closer(napi_env env, napi_value exports, struct addon *addon);
 void addon_add_notify(napi_env env, napi_value exports);
@@ -35,5 +45,6 @@ void addon_add_swap(napi_env env, napi_value exports);
 void addon_add_scan(napi_env env, napi_value exports);
 void addon_add_guard(napi_env env, napi_value exports);
 void addon_free_closer(struct addon *addon);
+void addon_free_owned(struct addon *addon);
 
 #endif

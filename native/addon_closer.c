@@ -83,6 +83,7 @@ static napi_value js_close_later(napi_env env, napi_callback_info info)
   if (!addon_ints(env, info, &fd, 1) || napi_get_instance_data(env, (void **)&addon) != napi_ok)
     return NULL;
   struct closer *closer = addon->closer;
+  owned_remove(&addon->owned, fd);
   if (!add(&closer->waiting, fd))
     return addon_number(env, proc_close(fd));
   if (!closer->work && !start(env, closer))

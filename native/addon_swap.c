@@ -11,7 +11,7 @@ static napi_value js_dup_onto(napi_env env, napi_callback_info info)
 static napi_value js_epoll_open(napi_env env, napi_callback_info info)
 {
   (void)info;
-  return addon_number(env, epoll_open());
+  return addon_opened(env, epoll_open());
 }
 
 /* epoll, and the words to fill. */

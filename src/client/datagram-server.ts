@@ -21,8 +21,7 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
   const listening = awaitListening(socket, () => {
     try {
       // `exclusive`: a cluster worker would otherwise open the number in the primary.
-      keepReuseAddress(fd.fd, () => socket.bind({ fd: fd.fd, exclusive: true }))
-      fd.release()
+      keepReuseAddress(number, () => fd.giveTo(() => socket.bind({ fd: number, exclusive: true })))
     } catch (error) {
       fd.close()
       throw error

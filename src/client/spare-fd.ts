@@ -1,19 +1,15 @@
 // One descriptor kept in reserve. Where the table is full the kernel drops what was passed (MSG_CTRUNC) and the message is
 // gone; the spare makes room for the second try. It makes room for the next connection, too, when one was lost.
 
-import { closeSync, openSync } from 'node:fs'
+import { type OwnedFd, openSpare } from '../sys/index.ts'
 
 export class SpareFd {
-  #fd: number | undefined
+  #fd: OwnedFd | undefined
   #retired = false
 
   /** Takes a slot, if the table has one. Returns whether it has one. */
   keep(): boolean {
-    try {
-      if (!this.#retired) this.#fd ??= openSync('/dev/null', 'r')
-    } catch {
-      this.#fd = undefined
-    }
+    if (!this.#retired) this.#fd ??= openSpare()
     return this.#fd !== undefined
   }
 
@@ -33,8 +29,7 @@ export class SpareFd {
   }
 
   #free(): void {
-    if (this.#fd === undefined) return
-    closeSync(this.#fd)
+    this.#fd?.close()
     this.#fd = undefined
   }
 }

@@ -104,9 +104,10 @@ export function openStream(
 }
 
 function open(server: Server, fd: OwnedFd, backlog: number): Promise<void> {
-  return awaitListening(server, () => {
-    if (isClusterWorker()) server.listen(new Socket({ fd: fd.fd, readable: false, writable: false }), backlog)
-    else server.listen({ fd: fd.fd }, backlog)
-    fd.release()
-  })
+  return awaitListening(server, () =>
+    fd.giveTo((number) => {
+      if (isClusterWorker()) server.listen(new Socket({ fd: number, readable: false, writable: false }), backlog)
+      else server.listen({ fd: number }, backlog)
+    }),
+  )
 }

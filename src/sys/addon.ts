@@ -147,7 +147,10 @@ export interface NativeWatch {
   readonly [hangups]: never
 }
 
-/** The system calls. A number is the call's result, or -errno. */
+/**
+ * The system calls. A number is the call's result, or -errno. What they open belongs to the environment (the main thread or a
+ * worker thread) until close(), closeLater(), disown() or give(): a thread that ends closes what it still has.
+ */
 export interface Addon {
   readonly constants: Readonly<Record<ConstantName, number>> & { readonly errno: Readonly<Record<ErrnoName, number>> }
   /** The options that can be audited: level, number and bytes of each. */
@@ -157,6 +160,10 @@ export interface Addon {
 
   close(fd: number): number
   closeLater(fd: number): number
+  /** The number is somebody else's to close from now on. */
+  disown(fd: number): void
+  /** Calls `take`, which makes the number a socket of Node's; where it throws, or its thread is ended meanwhile, Node has it or it is closed. */
+  give(fd: number, take: (fd: number) => void): void
   dup(fd: number): number
   open(path: string, flags: number, mode: number): number
   fchmod(fd: number, mode: number): number

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
 import { addon, constants } from './addon.ts'
-import { OwnedFd } from './owned-fd.ts'
+import { OwnedFd, openSpare } from './owned-fd.ts'
 import { Poll, READABLE } from './poll.ts'
 import { getInt, refuseRights, setInt } from './sockopt.ts'
 import { check } from './system-error.ts'
@@ -168,9 +168,4 @@ export class ControlListener {
     if (result >= 0) new OwnedFd(result).closeLater()
     else this.#spare = openSpare()
   }
-}
-
-function openSpare(): OwnedFd | undefined {
-  const result = addon.open('/', constants.O_PATH | constants.O_DIRECTORY, 0)
-  return result < 0 ? undefined : new OwnedFd(result)
 }

@@ -37,7 +37,7 @@ export {
 export { UserNotifyThread } from './notify-thread.ts'
 export { openSocketsOf } from './open-sockets.ts'
 export { ownUnit } from './own-unit.ts'
-export { dupAll, OwnedFd } from './owned-fd.ts'
+export { dupAll, OwnedFd, openSpare } from './owned-fd.ts'
 export { isPassing } from './passing-errors.ts'
 export { isAlive, isWritable, type Peer, peerOf, pidfdWith, processOf } from './peer.ts'
 export { ProcessWatch, watchProcess } from './pidfd.ts'

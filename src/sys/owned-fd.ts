@@ -1,5 +1,11 @@
-import { addon } from './addon.ts'
+import { addon, constants } from './addon.ts'
 import { check } from './system-error.ts'
+
+/** A descriptor that only keeps a slot of the table; undefined when the table has none. */
+export function openSpare(): OwnedFd | undefined {
+  const result = addon.open('/', constants.O_PATH | constants.O_DIRECTORY, 0)
+  return result < 0 ? undefined : new OwnedFd(result)
+}
 
 /** Copies of all, or of none. */
 export function dupAll(fds: Iterable<number>): OwnedFd[] {
@@ -13,7 +19,10 @@ export function dupAll(fds: Iterable<number>): OwnedFd[] {
   }
 }
 
-/** A descriptor and its one owner: whoever has the OwnedFd closes it, or releases it to another owner, once. */
+/**
+ * A descriptor and its one owner: whoever has the OwnedFd closes it, or releases it to another owner, once. When its thread ends,
+ * however it ends, the addon closes it.
+ */
 export class OwnedFd implements Disposable {
   #fd: number
 
@@ -36,20 +45,31 @@ export class OwnedFd implements Disposable {
     return new OwnedFd(check(addon.dup(this.fd), 'dup'))
   }
 
-  /** Gives the number away; the caller closes it from now on. */
+  /** Gives the number away; the caller closes it from now on, and the end of the thread does not. */
   release(): number {
-    const fd = this.fd
-    this.#fd = -1
+    const fd = this.#leave()
+    addon.disown(fd)
     return fd
   }
 
+  /** Gives the number to `take`, which makes a socket of Node's of it; closed when that throws. */
+  giveTo(take: (fd: number) => void): void {
+    addon.give(this.#leave(), take)
+  }
+
   close(): void {
-    if (this.#fd >= 0) addon.close(this.release())
+    if (this.#fd >= 0) addon.close(this.#leave())
   }
 
   /** Closes off this thread, for a descriptor that came from another process: its close may block for seconds. */
   closeLater(): void {
-    if (this.#fd >= 0) addon.closeLater(this.release())
+    if (this.#fd >= 0) addon.closeLater(this.#leave())
+  }
+
+  #leave(): number {
+    const { fd } = this
+    this.#fd = -1
+    return fd
   }
 
   [Symbol.dispose](): void {

@@ -14,6 +14,7 @@ const GUARD = ['audit.c', 'diag.c', 'filter_probe.c', 'inet_diag.c', 'md5_diag.c
 const HARNESSES: [string, string[], string[]][] = [
   ['scm_harness.c', ['scm.c'], ['-Wl,--wrap=recvmsg,--wrap=close']],
   ['sock_harness.c', ['sock.c'], []],
+  ['owned_harness.c', ['owned.c'], []],
   ['notify_harness.c', ['notify.c', 'notify_queue.c', 'scm.c'], ['-pthread']],
   ['guard_harness.c', GUARD, ['-pthread']],
 ]

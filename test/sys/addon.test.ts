@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { addon, constants as c } from '../../src/sys/addon.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { check, SystemError } from '../../src/sys/system-error.ts'
-import { forbidLeaks } from '../support/leaks.ts'
+import { forbidLeaks, leakedSince, openFds } from '../support/leaks.ts'
 import { endPythons, startPython, until } from '../support/python.ts'
 
 forbidLeaks()
@@ -29,6 +30,10 @@ const closeAll = () => { a.close(listener); a.close(client) }
 ${program}`,
     { eval: true },
   )
+}
+
+function raise(_done?: unknown): never {
+  throw new Error('refused')
 }
 
 const message = (worker: Worker) => new Promise((resolve) => worker.once('message', resolve))
@@ -76,8 +81,42 @@ parentPort.postMessage([extra, copy, listener, client])
       const fds = (await message(worker)) as number[]
       if (terminate) await worker.terminate()
       else expect(await ended).toBe(0)
-      for (const fd of fds) addon.close(fd)
+      expect(fds.filter((fd) => openFds().has(fd))).toEqual([])
     }
+  })
+
+  it('a thread that ends closes what it opened, by whatever call', async () => {
+    const before = openFds()
+    const worker = inWorker(`
+const pair = new Int32Array(2), meta = new Int32Array(c.SCM_META_LENGTH)
+a.socketPair(c.AF_UNIX, c.SOCK_SEQPACKET, pair)
+a.send(pair[0], new Uint8Array(1), Int32Array.of(pair[1], pair[1]))
+a.recv(pair[1], new Uint8Array(1), 1, meta)
+const pidfd = a.pidfdOpen(process.pid)
+const peer = new Int32Array(c.PEER_LENGTH)
+a.peer(pair[0], peer)
+parentPort.postMessage([...pair, meta[5], meta[6], pidfd, a.accept(listener), a.dup(client), a.open('/', c.O_PATH, 0),
+  a.memoryFile('x'), a.epollOpen(), a.pidfdGetfd(pidfd, client), peer[3]])
+setInterval(() => {}, 1000)`)
+    const fds = ((await message(worker)) as number[]).filter((fd) => fd >= 0)
+    expect(fds.length).toBeGreaterThanOrEqual(11)
+    expect(fds.filter((fd) => !openFds().has(fd))).toEqual([])
+    await worker.terminate()
+    expect(await leakedSince(before)).toEqual([])
+  })
+
+  it('a thread that ends leaves what it closed or gave away, whoever has the number now', async () => {
+    const worker = inWorker(`
+const given = a.dup(client), reused = a.dup(client)
+a.disown(given); a.close(reused)
+parentPort.postMessage([given, reused])
+setInterval(() => {}, 1000)`)
+    const [given, reused] = (await message(worker)) as [number, number]
+    const mine: number[] = []
+    while (!mine.includes(reused)) mine.push(addon.dup(0))
+    await worker.terminate()
+    expect(mine.map((fd) => addon.close(fd))).toEqual(mine.map(() => 0))
+    expect(addon.close(given)).toBe(0)
   })
 })
 
@@ -178,6 +217,42 @@ describe('OwnedFd', () => {
     copy.close()
     expect(typeof addon.fstat(released)).toBe('object')
     addon.close(released)
+  })
+
+  it('gives its number to a socket of Node’s, which closes it; it is closed here where that throws', async () => {
+    const listening = new OwnedFd(addon.socket(c.AF_INET, c.SOCK_STREAM, 0))
+    const number = listening.fd
+    const server = createServer()
+    listening.giveTo((fd) => server.listen({ fd }))
+    listening.close()
+    expect(openFds().has(number)).toBe(true)
+    server.close()
+    expect(openFds().has(number)).toBe(false)
+
+    const refused = new OwnedFd(addon.dup(0))
+    const other = refused.fd
+    expect(() => refused.giveTo(raise)).toThrow('refused')
+    expect(openFds().has(other)).toBe(false)
+    expect(refused.closed).toBe(true)
+  })
+
+  it('leaves its number to a socket of Node’s that has it, or had it, when something throws afterwards', () => {
+    const one = new OwnedFd(addon.socket(c.AF_INET, c.SOCK_STREAM, 0))
+    const number = one.fd
+    const server = createServer()
+    expect(() => one.giveTo((fd) => raise(server.listen({ fd })))).toThrow('refused')
+    expect(openFds().has(number)).toBe(true)
+    server.close()
+
+    const closed = new OwnedFd(addon.socket(c.AF_INET, c.SOCK_STREAM, 0))
+    let next = -1
+    const closing = (fd: number) => {
+      createServer().listen({ fd }).close()
+      next = addon.dup(0)
+      raise()
+    }
+    expect(() => closed.giveTo(closing)).toThrow('refused')
+    expect(addon.close(next)).toBe(0)
   })
 
   it.each([-1, 1.5, Number.NaN])('refuses %d', (number) => {
