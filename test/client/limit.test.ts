@@ -62,7 +62,7 @@ it('a ready that is refused for longer than `timeout` rejects', async () => {
       refusing(Number.POSITIVE_INFINITY, ({ op }) => op === 'ready'),
     ),
     {
-      timeout: 100,
+      timeout: 500,
     },
   )
   const lease = await broker.acquire('web')
@@ -136,7 +136,7 @@ it('who comes for the first time is told at once', async () => {
 it('who has been here before is told when `timeout` is over', async () => {
   const { broker, fake } = serve(
     granting([], (request, peer) => (fake.peers.indexOf(peer) > 0 && request.op === 'hello' ? LIMIT : undefined)),
-    { timeout: 200 },
+    { timeout: 500 },
   )
   await broker.list()
   fake.dropConnections()

@@ -69,7 +69,7 @@ describe('a process whose descriptor table is full', () => {
       setInterval(fill, 1)
       console.log(fill())
       await lease.ready()`,
-      { descriptors: 128, timeout: 5000 },
+      { descriptors: 128 },
     )
     expect(result).toEqual({ code: 0, stdout: 'EMFILE\nadmin\n', stderr: '' })
     expect(fake.requests.map(({ op }) => op)).toEqual(['hello', 'acquire', 'ready', 'hello', 'reclaim'])
