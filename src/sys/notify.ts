@@ -7,13 +7,7 @@ import { check, SystemError } from './system-error.ts'
 import { isAbstract } from './unix-path.ts'
 
 interface DatagramSocket {
-  send(
-    bytes: Buffer,
-    offset: number,
-    length: number,
-    path: string,
-    done: (error?: Error & { code?: unknown }) => void,
-  ): void
+  send(bytes: Buffer, offset: number, length: number, path: string, done: (error?: Error) => void): void
   close(): void
 }
 
@@ -41,21 +35,35 @@ function loadUnixDgram(): UnixDgram | undefined {
 
 export const hasUnixDgram = (): boolean => loadUnixDgram() !== undefined
 
+/** unix-dgram's errors have -errno as code. */
+function asSystemError(error: unknown): unknown {
+  const { code, syscall = 'sendmsg' } = error as { code?: unknown; syscall?: string }
+  return typeof code === 'number' && code < 0 ? new SystemError(-code, syscall) : error
+}
+
+function createSocket(unixDgram: UnixDgram): DatagramSocket {
+  try {
+    return unixDgram.createSocket('unix_dgram')
+  } catch (error) {
+    throw asSystemError(error)
+  }
+}
+
 /**
  * unix-dgram aborts the process on a second close, on bytes that are no Buffer and on a length beyond them, and cuts a
- * path that is too long: so one Buffer, its own length, a path that was measured, one close. Its error has -errno as code.
+ * path that is too long: so one Buffer, its own length, a path that was measured, one close.
  */
 function sendByPackage(unixDgram: UnixDgram, path: string, bytes: Buffer): void {
-  const socket = unixDgram.createSocket('unix_dgram')
-  let failed: Error | undefined
+  const socket = createSocket(unixDgram)
+  let failed: unknown
   try {
     socket.send(bytes, 0, bytes.length, path, (error) => {
-      failed = typeof error?.code === 'number' && error.code < 0 ? new SystemError(-error.code, 'sendmsg') : error
+      failed = error
     })
   } finally {
     socket.close()
   }
-  if (failed) throw failed
+  if (failed) throw asSystemError(failed)
 }
 
 function sendByAddon(path: string, bytes: Buffer, fds: readonly number[]): void {

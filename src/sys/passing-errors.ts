@@ -1,9 +1,9 @@
 import { constants } from './addon.ts'
 
-const { EAGAIN, EINTR, EMFILE, ETOOMANYREFS, ENOBUFS, ENOMEM } = constants.errno
+const { EAGAIN, EINTR, EMFILE, ENFILE, ETOOMANYREFS, ENOBUFS, ENOMEM } = constants.errno
 
 /** Something is short, and nobody says when it no longer is. */
-const shortages: ReadonlySet<number> = new Set([EMFILE, ETOOMANYREFS, ENOBUFS, ENOMEM])
+const shortages: ReadonlySet<number> = new Set([EMFILE, ENFILE, ETOOMANYREFS, ENOBUFS, ENOMEM])
 
 export const isShortage = (errno: number): boolean => shortages.has(errno)
 

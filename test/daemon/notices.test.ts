@@ -1,6 +1,7 @@
 // What the service manager is told, with a datagram socket in its place: in order, whole, however short its queue is.
 
 import { fstatSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -12,6 +13,7 @@ import { receive, receivedBytes } from '../../src/sys/receive.ts'
 import { check } from '../../src/sys/system-error.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { temporaryDirectory, until } from '../support/daemon.ts'
+import { fillTable } from '../support/full-table.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
@@ -139,6 +141,46 @@ describe('notices', () => {
       manager.close()
     })
     await fc.assert(property, { numRuns: 20 })
+  })
+
+  it('wait while no descriptor is left: none is lost, none overtakes another, and nobody is warned', async () => {
+    const manager = new Manager()
+    const notices = noticesTo(manager.path)
+    notices.begin()
+    using file = createMemoryFile('test')
+    const { ino } = fstatSync(file.fd)
+    // The notice needs one for its copy, and then there is none for the socket that sends it.
+    const empty = fillTable(1)
+    try {
+      notices.send('FDSTORE=1', [file.fd])
+      notices.send('READY=1')
+      await sleep(20)
+      expect(manager.read()).toEqual([])
+    } finally {
+      empty()
+    }
+    notices.send('STOPPING=1')
+    await notices.sent()
+    expect(manager.read()).toEqual([`FDSTORE=1 ${ino}`, 'READY=1', 'STOPPING=1'])
+    expect(warnings).toEqual([])
+  })
+
+  it('of the status and of the watchdog wait at most once each: the last is what counts', () => {
+    const manager = new Manager()
+    const notices = noticesTo(manager.path)
+    for (const state of [
+      'READY=1\nSTATUS=0',
+      'STATUS=1',
+      'WATCHDOG=1',
+      'RELOADING=1',
+      'STATUS=2',
+      'WATCHDOG=1',
+      'READY=1',
+    ])
+      notices.send(state)
+    notices.send('STATUS=3')
+    notices.begin()
+    expect(manager.read()).toEqual(['READY=1\nSTATUS=0', 'RELOADING=1', 'WATCHDOG=1', 'READY=1', 'STATUS=3'])
   })
 
   it('that nobody takes are lost, which is said once, and later ones are sent', async () => {

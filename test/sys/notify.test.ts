@@ -3,6 +3,7 @@ import { addon, constants as c } from '../../src/sys/addon.ts'
 import { notify } from '../../src/sys/notify.ts'
 import { OwnedFd } from '../../src/sys/owned-fd.ts'
 import { receive, receivedBytes } from '../../src/sys/receive.ts'
+import { withFullTable } from '../support/full-table.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { useScratch } from '../support/scratch.ts'
 
@@ -62,6 +63,19 @@ describe('notify', () => {
     expect(notify('READY=1', { env: { NOTIFY_SOCKET: path }, onError })).toBe(false)
     expect(errors.length).toBe(1)
     if (why !== 'ENOENT') expect(errors[0]).toContain(why)
+  })
+
+  it.each([
+    ['a path', () => scratch.at('n')],
+    ['an abstract name', () => `@fdb-notify-${process.pid}`],
+  ])('to %s without a descriptor left, says which call failed', (_, pathOf) => {
+    const env = { NOTIFY_SOCKET: pathOf() }
+    using fd = receiver(env.NOTIFY_SOCKET)
+    notify('', { env })
+    const errors: unknown[] = []
+    expect(withFullTable(() => notify('READY=1', { env, onError: (error) => errors.push(error) }))).toBe(false)
+    expect(errors).toMatchObject([{ name: 'SystemError', code: 'EMFILE', syscall: 'socket' }])
+    expect(read(fd)).toBe('')
   })
 
   it('to a receiver whose queue is full, says so and goes on', () => {

@@ -1,9 +1,15 @@
-// What the service manager is told (sd_notify(3)), in order: its queue is short, and with many sockets it is full at times.
+// What the service manager is told (sd_notify(3)), in order: its queue is short, and with many sockets it is full at times. Nothing is
+// lost for want of descriptors or memory either.
 
-import { dupAll, notify, type OwnedFd } from '../../sys/index.ts'
+import { dupAll, isPassing, isShortage, notify, type OwnedFd, SystemError } from '../../sys/index.ts'
 import type { Log } from '../log.ts'
 
 const RETRY_MS = 2
+/** Nobody says when there is a descriptor or memory again. */
+const SHORTAGE_MS = 50
+
+/** Of these only the last that waits is of use. */
+const SUPERSEDING = /^(STATUS|WATCHDOG)=[^\n]*$/
 
 interface Notice {
   state: string
@@ -34,8 +40,16 @@ export class Notices {
   /** Copies of `fds` go along. */
   send(state: string, fds: readonly number[] = []): void {
     if (!this.active) return
+    this.dropSuperseded(state)
     this.queue.push({ state, fds: dupAll(fds) })
-    if (this.begun && this.queue.length === 1) this.flush()
+    if (this.begun && this.retry === undefined) this.flush()
+  }
+
+  private dropSuperseded(state: string): void {
+    const [, kind] = SUPERSEDING.exec(state) ?? []
+    if (kind === undefined) return
+    const at = this.queue.findIndex((waiting) => SUPERSEDING.exec(waiting.state)?.[1] === kind)
+    if (at >= 0) this.queue.splice(at, 1)
   }
 
   /** Resolves when everything has been taken. */
@@ -44,9 +58,11 @@ export class Notices {
   }
 
   private flush(): void {
+    this.retry = undefined
     for (let next = this.queue[0]; next !== undefined; next = this.queue[0]) {
-      if (this.isFull(next)) {
-        this.retry = setTimeout(() => this.flush(), RETRY_MS)
+      const pause = this.pauseAfter(next)
+      if (pause > 0) {
+        this.retry = setTimeout(() => this.flush(), pause)
         return
       }
       this.queue.shift()
@@ -54,20 +70,23 @@ export class Notices {
     }
   }
 
-  /** Tries to send; a notice that fails for another reason is lost, which is said once. */
-  private isFull({ state, fds }: Notice): boolean {
-    let full = false
+  /** Tries to send; answers when to try again. A notice that fails for good is lost, which is said once. */
+  private pauseAfter({ state, fds }: Notice): number {
+    let pause = 0
     notify(state, {
       env: this.variables,
       fds: fds.map(({ fd }) => fd),
       onError: (error) => {
-        full = (error as NodeJS.ErrnoException).code === 'EAGAIN'
-        if (full || this.failed) return
+        if (error instanceof SystemError && isPassing(error.errno)) {
+          pause = isShortage(error.errno) ? SHORTAGE_MS : RETRY_MS
+          return
+        }
+        if (this.failed) return
         this.failed = true
         this.log.warn({ err: error }, 'the service manager cannot be told; see NOTIFY_SOCKET')
       },
     })
-    return full
+    return pause
   }
 
   close(): void {
