@@ -1,6 +1,6 @@
 // Lines to a descriptor, once in a turn of the event loop: one system call for all that a turn has to say, and none of them lost
-// unless the process is killed within that turn. Never waits for a slow reader: what it does not take is kept, and when that is too
-// much it is counted instead.
+// unless the process is killed within that turn. Never waits for a slow reader, nor for room on a full disk: what is not taken is kept,
+// and when that is too much it is counted instead.
 
 import { writeSync } from 'node:fs'
 import { isWritable } from '../sys/index.ts'
@@ -9,6 +9,8 @@ import { isWritable } from '../sys/index.ts'
 const CHUNK = 4096
 const KEPT_MOST = 1024 * 1024
 const RETRY_MS = 50
+/** Nobody reads any more, or the descriptor is no such thing: nothing will be taken. */
+const FINAL: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET', 'EBADF', 'EINVAL'])
 const PATIENCE_MS = 1000
 
 export class LineWriter {
@@ -82,8 +84,7 @@ export class LineWriter {
       while (bytes.length > 0 && isWritable(this.fd))
         bytes = bytes.subarray(writeSync(this.fd, bytes.subarray(0, CHUNK)))
     } catch (error) {
-      // EPIPE and the like: nobody reads any more, and there is nowhere left to say so.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.broken = true
+      if (FINAL.has((error as NodeJS.ErrnoException).code)) this.broken = true
     }
     return bytes.toString()
   }

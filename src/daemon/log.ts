@@ -44,7 +44,7 @@ export function openLog(format: LogFormat, level: string, fd = 2): LogOutput {
   return { log: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream), flush }
 }
 
-const LOST = 'log lines lost: nobody read them in time'
+const LOST = 'log lines lost: they could not be written in time'
 
 const RENDERERS: Record<LogFormat, (line: string, level: number) => string> = {
   json: escapeJson,

@@ -62,6 +62,49 @@ it('never waits for a reader that does not read: it goes on where that stopped, 
   expect(new Set(lines)).toEqual(new Set([line.trimEnd()]))
 })
 
+/** Another file in the place of `fd`. */
+function replaceFile(fd: number, path: string): void {
+  closeSync(fd)
+  const others: number[] = []
+  for (let opened = openSync(path, 'a'); opened !== fd; opened = openSync(path, 'a')) others.push(opened)
+  for (const other of others) closeSync(other)
+}
+
+it('goes on when a full disk has room again, and tells what was lost', async () => {
+  const path = join(temporaryDirectory(), 'log')
+  const fd = openSync('/dev/full', 'w')
+  atEnd(() => closeSync(fd))
+  const writer = new LineWriter(fd, lostLine)
+  const line = `${'x'.repeat(199)}\n`
+  for (let i = 0; i < 10_000; i++) {
+    writer.write(line)
+    if (i % 100 === 0) writer.flush()
+  }
+  replaceFile(fd, path)
+  await until(() => readFileSync(path, 'utf8').includes('lost'), 'the rest comes')
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const lost = Number(lines.pop()!.replace('lost ', ''))
+  expect(lost).toBeGreaterThan(1000)
+  expect(lines.length + lost).toBe(10_000)
+})
+
+it('keeps nothing for a reader that has gone', async () => {
+  const path = join(temporaryDirectory(), 'pipe')
+  spawnSync('mkfifo', [path])
+  const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const write = openSync(path, 'w')
+  const writer = new LineWriter(write, lostLine)
+  closeSync(read)
+  writer.write('one\n')
+  writer.flush()
+  const again = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  writer.write('two\n')
+  writer.finish()
+  expect(() => readSync(again, Buffer.alloc(100))).toThrow('EAGAIN')
+  closeSync(again)
+  closeSync(write)
+})
+
 it('shows the failure that it avoids: a write to a full pipe blocks', () => {
   const { write } = makePipe()
   const script = 'require("fs").writeSync(3, Buffer.alloc(1 << 20))'
