@@ -13,7 +13,7 @@ import { receive, receivedBytes } from '../../src/sys/receive.ts'
 import { check } from '../../src/sys/system-error.ts'
 import { atEnd } from '../support/cleanup.ts'
 import { temporaryDirectory, until } from '../support/daemon.ts'
-import { fillTable } from '../support/full-table.ts'
+import { fillTable, withFullTable } from '../support/full-table.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 
 forbidLeaks()
@@ -143,23 +143,39 @@ describe('notices', () => {
     await fc.assert(property, { numRuns: 20 })
   })
 
-  it('wait while no descriptor is left: none is lost, none overtakes another, and nobody is warned', async () => {
+  it('are sent with a full descriptor table, too: one descriptor is kept for that', () => {
     const manager = new Manager()
     const notices = noticesTo(manager.path)
-    notices.begin()
     using file = createMemoryFile('test')
     const { ino } = fstatSync(file.fd)
-    // The notice needs one for its copy, and then there is none for the socket that sends it.
+    notices.begin()
+    // For the copy.
     const empty = fillTable(1)
     try {
       notices.send('FDSTORE=1', [file.fd])
+      for (let i = 0; i < 3; i++) notices.send('WATCHDOG=1')
+    } finally {
+      empty()
+    }
+    expect(manager.read()).toEqual([`FDSTORE=1 ${ino}`, 'WATCHDOG=1', 'WATCHDOG=1', 'WATCHDOG=1'])
+  })
+
+  it('wait where not even that one could be had: none is lost, none overtakes another, and nobody is warned', async () => {
+    const manager = new Manager()
+    const notices = withFullTable(() => noticesTo(manager.path))
+    using file = createMemoryFile('test')
+    const { ino } = fstatSync(file.fd)
+    notices.send('FDSTORE=1', [file.fd])
+    const empty = fillTable()
+    try {
+      notices.begin()
       notices.send('READY=1')
       await sleep(20)
-      expect(manager.read()).toEqual([])
     } finally {
       empty()
     }
     notices.send('STOPPING=1')
+    expect(manager.read()).toEqual([])
     await notices.sent()
     expect(manager.read()).toEqual([`FDSTORE=1 ${ino}`, 'READY=1', 'STOPPING=1'])
     expect(warnings).toEqual([])

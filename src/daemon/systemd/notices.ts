@@ -1,7 +1,7 @@
 // What the service manager is told (sd_notify(3)), in order: its queue is short, and with many sockets it is full at times. Nothing is
 // lost for want of descriptors or memory either.
 
-import { dupAll, isPassing, isShortage, notify, type OwnedFd, SystemError } from '../../sys/index.ts'
+import { dupAll, isPassing, isShortage, notify, type OwnedFd, openSpare, SystemError } from '../../sys/index.ts'
 import type { Log } from '../log.ts'
 
 const RETRY_MS = 2
@@ -25,11 +25,15 @@ export class Notices {
   /** Nothing is told before the broker serves: a start that fails has stored nothing. */
   private begun = false
   private failed = false
+  /** Makes room for the socket that sends: a broker whose descriptor table is full must not seem dead to the watchdog. */
+  private spare: OwnedFd | undefined
+  private closed = false
 
   constructor(variables: NodeJS.ProcessEnv, log: Log) {
     this.active = Boolean(variables['NOTIFY_SOCKET'])
     this.variables = variables
     this.log = log
+    if (this.active) this.spare = openSpare()
   }
 
   begin(): void {
@@ -73,6 +77,7 @@ export class Notices {
   /** Tries to send; answers when to try again. A notice that fails for good is lost, which is said once. */
   private pauseAfter({ state, fds }: Notice): number {
     let pause = 0
+    this.spare?.close()
     notify(state, {
       env: this.variables,
       fds: fds.map(({ fd }) => fd),
@@ -86,11 +91,14 @@ export class Notices {
         this.log.warn({ err: error }, 'the service manager cannot be told; see NOTIFY_SOCKET')
       },
     })
+    if (!this.closed) this.spare = openSpare()
     return pause
   }
 
   close(): void {
+    this.closed = true
     clearTimeout(this.retry)
+    this.spare?.close()
     for (const { fds } of this.queue.splice(0)) for (const fd of fds) fd.close()
   }
 }
