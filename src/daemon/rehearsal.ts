@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { type OwnedFd, socketPair } from '../sys/index.ts'
+import { createMemoryFile, dupAll, type OwnedFd, socketPair } from '../sys/index.ts'
 import { Broker } from './broker.ts'
 import type { Config, NameModel } from './config/model.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
@@ -41,6 +41,8 @@ const PAUSE_MS = 20
 /** In one go: others are served in between. */
 const SLICE = 2
 const AFTER_MS = 20
+/** Descriptors that must be free: more than a rehearsal takes, for what it takes others may need at the same time. */
+const ROOM = 32
 
 /** What to call whenever somebody waits for the end of an exclusive name's holder: the first time, `act` is called soon after. */
 export function onFirstStandby(act: () => Promise<unknown>, log: Log): () => void {
@@ -56,8 +58,10 @@ export function onFirstStandby(act: () => Promise<unknown>, log: Log): () => voi
 
 /** How many grants it made, in pieces of the event loop. Rejects where it cannot be done; nothing is left of it. */
 export async function rehearse(config: Config, parts: readonly number[] = ROUNDS): Promise<number> {
+  requireRoom()
   const stage = new Stage(config)
   try {
+    stage.begin()
     for (const rounds of parts) {
       for (let round = 0; round < rounds; round++) {
         stage.crash()
@@ -69,6 +73,12 @@ export async function rehearse(config: Config, parts: readonly number[] = ROUNDS
   } finally {
     await stage.close()
   }
+}
+
+/** Throws where they are not free: a broker of which a part cannot be made leaves the other parts behind. */
+function requireRoom(): void {
+  using one = createMemoryFile('fd-broker-room')
+  for (const copy of dupAll(Array.from({ length: ROOM }, () => one.fd))) copy.close()
 }
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
@@ -96,7 +106,15 @@ class Stage {
     const alone = { ...config, names: new Map([[NAME.core.name, NAME]]) }
     this.sockets = new Sockets(kept)
     this.sockets.open(alone.names.values())
-    this.broker = new Broker(alone, this.sockets, pino({ enabled: false }), { ...noPast(), kept })
+    try {
+      this.broker = new Broker(alone, this.sockets, pino({ enabled: false }), { ...noPast(), kept })
+    } catch (error) {
+      this.sockets.closeAll()
+      throw error
+    }
+  }
+
+  begin(): void {
     this.broker.begin()
     this.standInLine()
   }
@@ -120,8 +138,9 @@ class Stage {
     const { broker } = this
     const id = ++this.last
     const peer = { pid: 0, uid: 0, gid: 0, groups: [], pidfd: undefined, identity: `rehearsal ${id}` }
+    const process = broker.processes.join(peer)
     const [near, far] = socketPair('SOCK_SEQPACKET')
-    const session = new Session(id, near, peer, broker.processes.join(peer), broker)
+    const session = new Session(id, near, peer, process, broker)
     broker.sessions.set(id, session)
     this.workers.push({ session, far })
     const holder = broker.holderOf(session)
