@@ -148,9 +148,14 @@ export class Session {
     for (const bytes of encodeLists({ id, ok: true }, lists)) this.outbox.send(bytes)
   }
 
+  /** Never throws: this is what is left to do when all else has failed. A peer that cannot be told is of no use. */
   refuse(id: number, code: ErrorCode, message: string, details: Record<string, unknown> = {}): void {
     this.host.refusing(this, this.settle(id), code, message)
-    this.outbox.send(encode({ id, ok: false, code, message, ...details }))
+    try {
+      this.outbox.send(encode({ id, ok: false, code, message, ...details }))
+    } catch {
+      return this.close()
+    }
     if (ERRORS[code].closes) this.dismiss()
   }
 
