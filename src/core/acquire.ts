@@ -3,7 +3,7 @@
 import { generationFault } from '../protocol/names.ts'
 import { admit } from './admission.ts'
 import { fire } from './lease-life.ts'
-import { deniedMessage, unknownNameMessage } from './messages.ts'
+import { deniedMessage, unjudgedMessage, unknownNameMessage } from './messages.ts'
 import { attach, hasHolder, type Lease, type Name } from './registry.ts'
 import { decide, publishDenied } from './settle.ts'
 import { refuse, refuseUnknown, type Turn } from './turn.ts'
@@ -21,6 +21,8 @@ export function acquire(turn: Turn, asked: AcquireEvent): void {
 /** Policy comes before anything that would tell a stranger about the name. */
 function acquireName(turn: Turn, name: Name, asked: AcquireEvent): void {
   const allowed = turn.context.allows(name.config, asked.connection)
+  if (allowed === undefined)
+    return refuse(turn, asked, 'SYSTEM', unjudgedMessage(asked.name, turn.context.shortage?.()))
   if (allowed) forsakeUnlisted(turn, name, asked)
   const fault = allowed ? nameFault(name, asked) : undefined
   if (!allowed) {

@@ -2,10 +2,18 @@
 
 import type { ErrorCode } from '../protocol/errors.ts'
 import { findLive } from './generations.ts'
-import { deniedMessage, lostMessage, SHUTTING_DOWN, supersededMessage, unknownNameMessage } from './messages.ts'
+import {
+  deniedMessage,
+  lostMessage,
+  SHUTTING_DOWN,
+  supersededMessage,
+  unjudgedMessage,
+  unknownNameMessage,
+} from './messages.ts'
 import { type Generation, hasHolder, type Lease, type Name } from './registry.ts'
 import type { Turn } from './turn.ts'
 import type { AcquireEvent } from './types.ts'
+import { judgeAgain } from './waiting.ts'
 
 export type Verdict =
   | { kind: 'join'; generation: Generation }
@@ -26,12 +34,17 @@ export function admit(turn: Turn, lease: Lease): Verdict {
   return target
 }
 
-/** The policy may have changed while it waited. */
+/** The policy may have changed while it waited. Who cannot be judged now waits on, and is judged again soon. */
 export function admitWaiter(turn: Turn, lease: Lease): Verdict {
   const { name, asked } = lease
   const verdict = admit(turn, lease)
   const grants = verdict.kind === 'join' || verdict.kind === 'open'
-  if (!grants || turn.context.allows(name.config, asked.connection)) return verdict
+  const allowed = !grants || turn.context.allows(name.config, asked.connection)
+  if (allowed) return verdict
+  if (allowed === undefined) {
+    judgeAgain(turn, name)
+    return { kind: 'wait', code: 'SYSTEM', message: unjudgedMessage(asked.name, turn.context.shortage?.()) }
+  }
   return refusal('DENIED', deniedMessage(asked.name))
 }
 

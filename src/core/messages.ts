@@ -8,6 +8,10 @@ export function deniedMessage(name: string): string {
   return `not allowed to use ${JSON.stringify(name)}, or there is no such name: check the name, and \`allow\` of [sockets.${name}] in the broker's config`
 }
 
+export function unjudgedMessage(name: string, why = 'something is short'): string {
+  return `the broker cannot see now who asks for ${JSON.stringify(name)}: ${why}; ask again`
+}
+
 /** The same bytes for another's lease and for one that does not exist. */
 export function deniedLeaseMessage(lease: number): string {
   return `lease ${lease} is not one of yours, or does not exist: name a lease that this connection acquired`

@@ -144,7 +144,15 @@ function exit(turn: Turn, { process }: EventOf<'exit'>): void {
   }
 }
 
-const TIMERS: Record<string, (turn: Turn, id: number) => void> = {
+const NAME_TIMERS: Record<string, (turn: Turn, name: string) => void> = {
+  removed: removeLate,
+  judge(turn, name) {
+    const found = turn.registry.names.get(name)
+    if (found) touch(turn, found)
+  },
+}
+
+const LEASE_TIMERS: Record<string, (turn: Turn, id: number) => void> = {
   wait(turn, ticket) {
     const lease = turn.registry.waiting.get(ticket)
     if (!lease) return
@@ -166,8 +174,8 @@ function onTimer(turn: Turn, key: string): void {
   const slash = key.indexOf('/')
   const kind = key.slice(0, slash)
   const rest = key.slice(slash + 1)
-  if (kind === 'removed') removeLate(turn, rest)
-  else TIMERS[kind]?.(turn, Number(rest))
+  NAME_TIMERS[kind]?.(turn, rest)
+  LEASE_TIMERS[kind]?.(turn, Number(rest))
 }
 
 function onLeaseTimer(turn: Turn, id: number, event: 'expire' | 'overdue' | 'starved' | 'forsake'): void {

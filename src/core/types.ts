@@ -189,8 +189,13 @@ export type Effect =
 
 export interface Context {
   now: number
-  /** Whether policy lets this connection's peer have a lease of the name, asked at the request and at a waiter's grant. */
-  allows(name: NameConfig, connection: ConnectionId): boolean
+  /**
+   * Whether policy lets this connection's peer have a lease of the name, asked at the request and at a waiter's grant. Undefined where that
+   * cannot be said now, for want of descriptors or memory.
+   */
+  allows(name: NameConfig, connection: ConnectionId): boolean | undefined
+  /** Why `allows` could not say, the last time. */
+  shortage?(): string
   /** What `allows` found missing, as a rule's text, one for each rule of the name: for viewers and the log only. */
   missing?(name: NameConfig, connection: ConnectionId): string[]
 }

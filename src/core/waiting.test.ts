@@ -249,3 +249,55 @@ describe('the process of the holder of an exclusive name', () => {
     expect(watched(world)).toEqual([])
   })
 })
+
+describe('who cannot be judged now', () => {
+  it('is refused with SYSTEM when it asks, and nothing is granted', () => {
+    const world = new World()
+    world.unseen.add(1)
+    world.ask(1, { wait: -1 })
+    expect(world.find('refuse')).toMatchObject({
+      code: 'SYSTEM',
+      message: expect.stringContaining('cannot see now who asks'),
+    })
+    expect(world.last).toHaveLength(1)
+    expect(world.registry.waiting.size).toBe(0)
+  })
+
+  it('waits on, and is granted when it can be judged', () => {
+    const world = new World({ mode: 'exclusive' })
+    const former = world.acquire(1)
+    const request = world.ask(2, { wait: -1 })
+    world.unseen.add(2)
+    world.release(1, former)
+    expect([...world.all('grant'), ...world.all('refuse')]).toEqual([])
+    world.pass(1000)
+    expect([...world.all('grant'), ...world.all('refuse')]).toEqual([])
+    world.unseen.clear()
+    world.pass(1000)
+    expect(world.all('grant')).toMatchObject([{ request }])
+    expect([...world.timers.keys()].filter((key) => key.startsWith('judge/'))).toEqual([])
+  })
+
+  it('waits on, and is denied when it can be judged and policy is against it', () => {
+    const world = new World({ mode: 'exclusive' })
+    const former = world.acquire(1)
+    const request = world.ask(2, { wait: -1 })
+    world.unseen.add(2)
+    world.release(1, former)
+    world.unseen.clear()
+    world.denied.add(2)
+    world.pass(1000)
+    expect(world.find('refuse')).toMatchObject({ request, code: 'DENIED' })
+  })
+
+  it('waits no longer than it wants to, and is no longer looked at then', () => {
+    const world = new World({ mode: 'exclusive' })
+    const former = world.acquire(1)
+    const request = world.ask(2, { wait: 500 })
+    world.unseen.add(2)
+    world.release(1, former)
+    world.pass(2000)
+    expect(world.all('refuse')).toMatchObject([{ request, code: 'TIMEOUT' }])
+    expect(world.timers.size).toBe(0)
+  })
+})

@@ -3,6 +3,8 @@
 import type { Lease, Name } from './registry.ts'
 import { startTimer, stopTimer, type Turn, touch } from './turn.ts'
 
+const JUDGE_AGAIN_MS = 100
+
 function laneOf({ asked }: Lease): string {
   return `${asked.takeover ? 'takeover' : 'join'} ${asked.ready} ${asked.generation ?? ''}`
 }
@@ -25,6 +27,12 @@ export function leaveLine(turn: Turn, lease: Lease): void {
   if (lane.size === 0) lanes.delete(key)
   turn.registry.waiting.delete(lease.ticket)
   stopTimer(turn, `wait/${lease.ticket}`)
+}
+
+/** A waiter could not be judged, and nothing that happens here says when it can be. */
+export function judgeAgain(turn: Turn, { config }: Name): void {
+  const key = `judge/${config.name}`
+  if (!turn.registry.timers.has(key)) startTimer(turn, key, turn.now + JUDGE_AGAIN_MS)
 }
 
 export function* headsOf(name: Name): Generator<Lease> {

@@ -2,13 +2,15 @@
 
 import type { CoreEvent } from '../core/types.ts'
 import type { Config } from './config/model.ts'
+import type { Rights } from './rights.ts'
 import type { Session } from './session.ts'
 
 export interface ConfiguredHost {
   readonly config: Config
   readonly sessions: ReadonlyMap<number, Session>
-  /** Looks again at what a connection may do. */
-  judge(session: Session): void
+  readonly rights: Rights
+  /** What a connection may do now. */
+  judge(session: Session, admin: boolean): void
   /** So that a broker that comes after a death goes on with it. */
   remember(config: Config, namesBefore: Config['names']): void
   step(event: CoreEvent): void
@@ -22,6 +24,6 @@ export function applyConfig(host: ConfiguredHost, next: Config): void {
   config.names = next.names
   config.tokens = next.tokens
   host.remember(config, before)
-  for (const session of host.sessions.values()) host.judge(session)
+  for (const session of host.sessions.values()) host.judge(session, host.rights.isSurelyAdmin(session))
   host.step({ type: 'configure', names: [...next.names.values()].map(({ core }) => core) })
 }

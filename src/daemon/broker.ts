@@ -106,7 +106,7 @@ export class Broker implements SessionHost, Host {
       this.journal.published({ event: 'undeclared', at: Date.now(), ...copies }),
     )
     this.rights = new Rights(config, this.processes)
-    this.context = { now: 0, ...judgementOf(this.rights, this.sessions, this.users) }
+    this.context = { now: 0, ...judgementOf(this) }
     this.replacements = new Replacements(this, log, past.folded.values)
     this.expected = new ExpectedOptions(this.state, past.folded.values)
     this.repairMarks = new RepairMarks(this.state, past.folded.values, Date.now())
@@ -141,7 +141,6 @@ export class Broker implements SessionHost, Host {
     if (session === undefined) return
     const { peer } = session
     this.sessions.set(session.id, session)
-    session.admin = this.rights.isAdmin(session)
     session.counted = !session.admin && this.quotas.connected(peer.uid)
     if (!session.admin && !session.counted) {
       this.journal.warnOf(peer, {}, 'connection closed: max_connections_per_uid')
@@ -156,17 +155,16 @@ export class Broker implements SessionHost, Host {
   }
 
   greeted(session: Session, { client, token }: Introduction): void {
+    if (token !== undefined) session.token = hashToken(token)
+    if (token !== undefined) this.judge(session)
     session.greeted = true
     session.client = client
     clearTimeout(session.helloTimer)
-    if (token === undefined) return
-    session.token = hashToken(token)
-    this.judge(session)
   }
 
   /** Whether it is an admin now: rules and what it brings have changed. */
-  judge(session: Session): void {
-    session.admin = this.rights.isAdmin(session)
+  judge(session: Session, admin = this.rights.isAdmin(session)): void {
+    session.admin = admin
     if (session.admin === !session.counted) return
     if (session.admin) this.quotas.disconnected(session.peer.uid)
     session.counted = !session.admin && this.quotas.connected(session.peer.uid)

@@ -12,6 +12,7 @@ import {
   pidfdWith,
   processFacts,
   SystemError,
+  type WantedFacts,
 } from '../sys/index.ts'
 
 interface Entry {
@@ -144,10 +145,10 @@ export class Processes {
     return entry?.alive === true && entry.peer.pidfd !== undefined && isAlive(entry.peer.pidfd)
   }
 
-  /** What /proc says of the process now; empty when it has ended. */
-  facts(key: ProcessKey): Partial<ProcessFacts> {
+  /** What /proc says of the process now; empty when it has ended. Throws SystemError where it cannot be read. */
+  facts(key: ProcessKey, wanted: WantedFacts): ProcessFacts {
     const entry = this.entries.get(key)
-    return (entry?.alive ? processFacts(entry.peer) : undefined) ?? {}
+    return (entry?.alive ? processFacts(entry.peer, wanted) : undefined) ?? {}
   }
 
   /** Somebody waits for its end: it is told as soon as the kernel lets it be known. */

@@ -48,8 +48,12 @@ export class Refusals {
 
   private missingRight(session: Session, op: unknown): string[] | undefined {
     const right = typeof op === 'string' && isOp(op) ? rightOf(op) : 'any'
-    if (right === 'any' || this.broker.rights.has(session, right)) return undefined
+    if (right === 'any' || session.admin) return undefined
     const { admins, viewers } = this.broker.config.broker
-    return this.broker.rights.missing(right === 'admin' ? admins : viewers, session, (uid) => this.broker.users.of(uid))
+    const missing = this.broker.rights.missing(right === 'admin' ? admins : viewers, session, (uid) =>
+      this.broker.users.of(uid),
+    )
+    // It has the right: the refusal is for another reason.
+    return missing.includes('') ? undefined : missing
   }
 }

@@ -3,6 +3,7 @@
 import { mayAcquire, missingFrom, needs } from '../core/policy.ts'
 import { formatCondition } from '../core/rule-text.ts'
 import type { Peer as JudgedPeer, Rule } from '../core/types.ts'
+import { isShort } from '../sys/index.ts'
 import type { Config } from './config/model.ts'
 import type { Processes } from './processes.ts'
 import type { Session } from './session.ts'
@@ -19,6 +20,7 @@ type Needs = ReturnType<typeof needs>
 const MISSING_MOST = 32
 const RULE_TEXT_MAX = 512
 
+/** Whoever asks for a right that depends on what is in /proc is told by a SystemError when that cannot be read for want of descriptors or memory. */
 export class Rights {
   private readonly config: Config
   private readonly processes: Processes
@@ -33,6 +35,16 @@ export class Rights {
     return this.satisfies(this.config.broker.admins, session)
   }
 
+  /** False also where it cannot be said. */
+  isSurelyAdmin(session: Session): boolean {
+    try {
+      return this.isAdmin(session)
+    } catch (error) {
+      if (!isShort(error)) throw error
+      return false
+    }
+  }
+
   has(session: Session, right: Right): boolean {
     if (right === 'any' || session.admin) return true
     return right === 'viewer' && this.satisfies(this.config.broker.viewers, session)
@@ -42,19 +54,28 @@ export class Rights {
     return mayAcquire(rules, this.judged(rules, session))
   }
 
-  /** What stands between the peer and each of the rules, in the words of the config. */
+  /** What stands between the peer and each of the rules, in the words of the config. Nothing is told where it cannot be said. */
   missing(rules: readonly Rule[], session: Session, userOf: (uid: number) => string): string[] {
-    const missing = missingFrom(rules, this.judged(rules, session)).slice(0, MISSING_MOST)
+    const missing = this.missingRules(rules, session).slice(0, MISSING_MOST)
     const texts = missing.map((rule) => rule.map((condition) => formatCondition(condition, userOf)).join(' '))
     return texts.map((text) => (text.length > RULE_TEXT_MAX ? `${text.slice(0, RULE_TEXT_MAX)}…` : text))
   }
 
+  private missingRules(rules: readonly Rule[], session: Session): Rule[] {
+    try {
+      return missingFrom(rules, this.judged(rules, session))
+    } catch (error) {
+      if (!isShort(error)) throw error
+      return []
+    }
+  }
+
   /** Reads /proc only when a rule asks for what is there. */
   private judged(rules: readonly Rule[], { peer, process, token }: Session): JudgedPeer {
-    const { exe, cgroup } = this.needsOf(rules)
+    const wanted = this.needsOf(rules)
     const tokens = token === undefined ? NO_TOKENS : tokensOf(token, this.config.tokens)
     const judged = { pid: peer.pid, uid: peer.uid, gid: peer.gid, groups: peer.groups, tokens }
-    return exe || cgroup ? { ...this.processes.facts(process), ...judged } : judged
+    return wanted.exe || wanted.cgroup ? { ...this.processes.facts(process, wanted), ...judged } : judged
   }
 
   private needsOf(rules: readonly Rule[]): Needs {

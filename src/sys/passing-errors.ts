@@ -1,4 +1,5 @@
 import { constants } from './addon.ts'
+import { SystemError } from './system-error.ts'
 
 const { EAGAIN, EINTR, EMFILE, ENFILE, ETOOMANYREFS, ENOBUFS, ENOMEM } = constants.errno
 
@@ -9,3 +10,5 @@ export const isShortage = (errno: number): boolean => shortages.has(errno)
 
 /** The same call may succeed later: it says nothing of whoever is at the other end. */
 export const isPassing = (errno: number): boolean => errno === EAGAIN || errno === EINTR || isShortage(errno)
+
+export const isShort = (error: unknown): error is SystemError => error instanceof SystemError && isShortage(error.errno)

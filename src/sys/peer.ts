@@ -48,21 +48,35 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
   const result = addon.pidfdOpen(pid)
   if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
-  const pidfd = new OwnedFd(result)
-  const after = readProcess(pid)
-  if (after?.startTime === before.startTime && after.uid === uid && isAlive(pidfd)) return pidfd
+  return pidfdIf(new OwnedFd(result), (pidfd) => {
+    const after = readProcess(pid)
+    return after?.startTime === before.startTime && after.uid === uid && isAlive(pidfd)
+  })
+}
+
+/** It is closed where that does not hold, and where it cannot be said, which is thrown. */
+function pidfdIf(pidfd: OwnedFd, holds: (pidfd: OwnedFd) => boolean): OwnedFd | undefined {
+  try {
+    if (holds(pidfd)) return pidfd
+  } catch (error) {
+    pidfd.close()
+    throw error
+  }
   pidfd.close()
   return undefined
 }
 
 /** A living process of that user, by its number. Undefined when there is none; its pidfd is the caller's to close. */
 export function processOf(pid: number, uid: number): Peer | undefined {
-  const pidfd = openedPidfd(pid, uid)
-  if (!pidfd) return undefined
-  const gid = readProcess(pid)?.gid
-  if (gid !== undefined && isAlive(pidfd)) return { pid, uid, gid, groups: [], pidfd, identity: identityOf(pid, pidfd) }
-  pidfd.close()
-  return undefined
+  const opened = openedPidfd(pid, uid)
+  if (!opened) return undefined
+  let facts: Pick<Peer, 'gid' | 'identity'> | undefined
+  const pidfd = pidfdIf(opened, (one) => {
+    const gid = readProcess(pid)?.gid
+    if (gid !== undefined && isAlive(one)) facts = { gid, identity: identityOf(pid, one) }
+    return facts !== undefined
+  })
+  return pidfd && { pid, uid, groups: [], pidfd, ...facts! }
 }
 
 /** The living process of that number, if it still is the one of that identity, whatever user it has become. */
@@ -70,10 +84,7 @@ function processWith(identity: string, pid: number): OwnedFd | undefined {
   const result = pid > 0 ? addon.pidfdOpen(pid) : -constants.errno.ESRCH
   if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
-  const pidfd = new OwnedFd(result)
-  if (identityOf(pid, pidfd) === identity && isAlive(pidfd)) return pidfd
-  pidfd.close()
-  return undefined
+  return pidfdIf(new OwnedFd(result), (pidfd) => identityOf(pid, pidfd) === identity && isAlive(pidfd))
 }
 
 /**
@@ -101,15 +112,15 @@ export function peerOf(fd: number, { identify = 'kernel' }: PeerOptions = {}): P
   check(addon.peer(fd, words), 'getsockopt SO_PEERCRED')
   const [pid, uid, gid, groupsLength] = [words[0]!, unsigned[1]!, unsigned[2]!, words[7]!]
   const inode = words[4] === 1 ? unsigned[6]! * 2 ** 32 + unsigned[5]! : undefined
-  const { pidfd, known } = kernelPidfd(words[3]!)
-  if (identify === 'open' || !known) {
-    pidfd?.close()
-    const groups = groupsOf(fd, groupsLength)
-    const opened = pid === 0 ? undefined : openedPidfd(pid, uid)
-    return { pid, uid, gid, groups, pidfd: opened, identity: identityOf(pid, opened) }
-  }
+  const told = kernelPidfd(words[3]!)
+  let { pidfd } = told
   try {
-    return { pid, uid, gid, groups: groupsOf(fd, groupsLength), pidfd, identity: identityOf(pid, pidfd, inode) }
+    const groups = groupsOf(fd, groupsLength)
+    if (identify !== 'open' && told.known)
+      return { pid, uid, gid, groups, pidfd, identity: identityOf(pid, pidfd, inode) }
+    pidfd?.close()
+    pidfd = pid === 0 ? undefined : openedPidfd(pid, uid)
+    return { pid, uid, gid, groups, pidfd, identity: identityOf(pid, pidfd) }
   } catch (error) {
     pidfd?.close()
     throw error

@@ -2,6 +2,7 @@ import { constants as os } from 'node:os'
 import { addon } from './addon.ts'
 import type { ExitSet } from './exit-set.ts'
 import { OwnedFd } from './owned-fd.ts'
+import { isShortage } from './passing-errors.ts'
 import { Poll, READABLE } from './poll.ts'
 import { check } from './system-error.ts'
 
@@ -38,9 +39,13 @@ export class ProcessWatch {
   }
 }
 
+/** What is wanting for a watch, descriptors or memory, may be there then. */
+const WATCH_AGAIN_MS = 50
+
 /** Calls back once that process has ended, at once if it is not there. Keeps no process alive. */
 export function watchProcess(pid: number, onExit: () => void): void {
   const opened = addon.pidfdOpen(pid)
+  if (isShortage(-opened)) return void setTimeout(() => watchProcess(pid, onExit), WATCH_AGAIN_MS).unref()
   if (opened < 0) return onExit()
   const pidfd = new OwnedFd(opened)
   const poll = new Poll(pidfd.fd, () => {

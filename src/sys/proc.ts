@@ -1,5 +1,7 @@
 import { opendirSync, readFileSync, readlinkSync } from 'node:fs'
 import { addon } from './addon.ts'
+import { isShort } from './passing-errors.ts'
+import { asSystemError } from './unix-path.ts'
 
 /**
  * Lets others run on this processor, if any wait for it. Who was just sent something does: the kernel takes a send on a Unix socket for
@@ -25,12 +27,22 @@ export interface ProcessStatus {
   startTime: number
 }
 
-export function readText(path: string): string | undefined {
+/**
+ * What `read` answers; undefined where there is no such file any more, or it is not ours to read. Throws SystemError for want of
+ * descriptors or memory, which says nothing of the process that was asked about.
+ */
+export function unlessGone<T>(read: () => T): T | undefined {
   try {
-    return readFileSync(path, 'utf8')
-  } catch {
+    return read()
+  } catch (error) {
+    const cause = asSystemError(error)
+    if (isShort(cause)) throw cause
     return undefined
   }
+}
+
+export function readText(path: string): string | undefined {
+  return unlessGone(() => readFileSync(path, 'utf8'))
 }
 
 /** The program's name may hold blanks and parentheses, so the fields are counted from the last parenthesis. */
@@ -78,7 +90,7 @@ export function isGone(pid: number): boolean {
   return stat === undefined || /^\d+ \(.*\) Z/s.test(stat)
 }
 
-/** Whether its open descriptors are ours to see: its directory of them needs its uid, each of them ptrace(2), as its program does. */
+/** Whether its open descriptors are ours to see, or it has none any more: its directory of them needs its uid, each of them ptrace(2), as its program does. */
 export function mayLookInto(pid: number): boolean {
   try {
     opendirSync(`/proc/${pid}/fd`).closeSync()
@@ -86,6 +98,6 @@ export function mayLookInto(pid: number): boolean {
     return true
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    return code !== 'EACCES' && code !== 'EPERM'
+    return code === 'ENOENT' || code === 'ESRCH'
   }
 }

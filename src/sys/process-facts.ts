@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs'
 import { isAlive, type Peer } from './peer.ts'
-import { readText } from './proc.ts'
+import { readText, unlessGone } from './proc.ts'
 
 export interface ProcessFacts {
   /** As /proc shows it: with ` (deleted)` when the file was replaced, so that a rule for the path no longer fits. */
@@ -9,8 +9,12 @@ export interface ProcessFacts {
   cgroup?: string
   /** The systemd system unit. */
   unit?: string
-  command?: string
-  name: string
+}
+
+/** Which of them are wanted: what is not is not read. A unit comes with the cgroup. */
+export interface WantedFacts {
+  exe: boolean
+  cgroup: boolean
 }
 
 const units = /^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|scope)$/
@@ -61,23 +65,16 @@ export function parseCommand(cmdline: string): string {
     })
 }
 
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return undefined
-  }
-}
-
-/** Read from /proc by number, and believed only if the process behind the pidfd still lives afterwards. */
-export function processFacts(peer: Pick<Peer, 'pid' | 'pidfd'>): ProcessFacts | undefined {
+/**
+ * Read from /proc by number, and believed only if the process behind the pidfd still lives afterwards. Throws SystemError where /proc cannot be
+ * read for want of descriptors or memory.
+ */
+export function processFacts(peer: Pick<Peer, 'pid' | 'pidfd'>, wanted: WantedFacts): ProcessFacts | undefined {
   const { pid, pidfd } = peer
   if (!pidfd || pidfd.closed || pid <= 0) return undefined
-  const exe = readLink(`/proc/${pid}/exe`)
-  const cgroup = parseCgroup(readText(`/proc/${pid}/cgroup`) ?? '')
+  const exe = wanted.exe ? unlessGone(() => readlinkSync(`/proc/${pid}/exe`)) : undefined
+  const cgroup = wanted.cgroup ? parseCgroup(readText(`/proc/${pid}/cgroup`) ?? '') : undefined
   const unit = cgroup && unitOfCgroup(cgroup)
-  const name = parseCommand((readText(`/proc/${pid}/comm`) ?? '').replace(/\n$/, ''))
-  const command = parseCommand(readText(`/proc/${pid}/cmdline`) ?? '')
   if (!isAlive(pidfd)) return undefined
-  return { ...(exe && { exe }), ...(cgroup && { cgroup }), ...(unit && { unit }), ...(command && { command }), name }
+  return { ...(exe && { exe }), ...(cgroup && { cgroup }), ...(unit && { unit }) }
 }

@@ -16,8 +16,8 @@ export interface Recovered {
 
 /** What a cookie is unique in: a boot, and there a network namespace. */
 export function cookieScope(): { boot: string; netns: string } {
-  const result = addon.socket(constants.AF_INET, constants.SOCK_DGRAM, 0)
   const boot = readText('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
+  const result = addon.socket(constants.AF_INET, constants.SOCK_DGRAM, 0)
   if (result < 0) return { boot, netns: '' }
   using socket = new OwnedFd(result)
   try {

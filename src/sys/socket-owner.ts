@@ -107,8 +107,16 @@ function isOpenIn(pid: string, target: string): boolean {
   })
 }
 
-/** Who has the address in this network namespace, as far as we may look into other processes; for messages only. */
+/** Who has the address in this network namespace, as far as we can look into other processes; for messages only, so it never throws. */
 export function findSocketOwner(address: Address): SocketOwner | undefined {
+  try {
+    return search(address)
+  } catch {
+    return undefined
+  }
+}
+
+function search(address: Address): SocketOwner | undefined {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   for (const inode of inodesOf(address)) {
     const pid = pids.find((one) => isOpenIn(one, `socket:[${inode}]`))

@@ -49,6 +49,8 @@ export class World {
   readonly timers = new Map<string, number>()
   now = 1_000_000
   denied = new Set<number>()
+  /** Connections of which it cannot be said now. */
+  unseen = new Set<number>()
   last: Effect[] = []
   #request = 0
 
@@ -61,7 +63,8 @@ export class World {
   }
 
   step(event: CoreEvent): Effect[] {
-    const allows = (_name: NameConfig, connection: number) => !this.denied.has(connection)
+    const allows = (_name: NameConfig, connection: number) =>
+      this.unseen.has(connection) ? undefined : !this.denied.has(connection)
     this.last = step(this.registry, event, { now: this.now, allows })
     for (const record of recordsOf(this.registry)) fold(this.#folded, record)
     this.#keepTimers(this.last)

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Asker, closeAll } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
@@ -90,6 +91,51 @@ describe('a broker whose descriptor table is full', () => {
     leaveFree(daemon, 100)
     expect(await holder.ask('holders')).toMatchObject({ ok: true, holders: [{ name: 'web', pid: process.pid }] })
     holder.close()
+    await stopCleanly(daemon)
+  })
+
+  it('refuses nobody for good whom it cannot see: a standby waits on, and is granted when it can be seen', async () => {
+    const daemon = await startDaemon({
+      sockets: `${WEB.replace('any', 'cgroup:/')}\nmax_holders = 1`,
+    })
+    const [holder, standby] = [await Asker.connect(daemon.control), await Asker.connect(daemon.control)]
+    const lease = await holder.lease('web', { ready: true })
+    let answer: unknown
+    const asked = standby.ask('acquire', { name: 'web', wait: -1 }).then((message) => {
+      answer = message
+    })
+    await until(async () => (await standby.ask('list'))['sockets'] !== undefined, 'it waits')
+    leaveFree(daemon, 0)
+    await holder.ask('release', { lease })
+    expect(await holder.ask('acquire', { name: 'web' })).toMatchObject({
+      code: 'SYSTEM',
+      message: 'the broker cannot see now who asks for "web": open: EMFILE (too many open files); ask again',
+    })
+    const blind = () => daemon.logs().filter(({ msg }) => msg === 'who asks for a name cannot be seen')
+    await until(() => blind().length > 0, 'it tells')
+    await sleep(300)
+    expect(answer).toBeUndefined()
+    expect(blind()).toHaveLength(1)
+    leaveFree(daemon, 100)
+    await asked
+    expect(answer).toMatchObject({ ok: true, name: 'web' })
+    holder.close()
+    standby.close()
+    await stopCleanly(daemon)
+  })
+
+  it('sheds a connection of which it cannot say whether it is an admin’s', async () => {
+    const daemon = await startDaemon({ sockets: WEB, broker: 'admins = ["cgroup:/none"]' })
+    const worker = startWorker(daemon, "say('up'); wait(); say(code(connect)); wait(); say(code(connect))")
+    await worker.line()
+    // One for the connection, one for its pidfd.
+    leaveFree(daemon, 2)
+    worker.write('')
+    expect(await worker.line()).toBe('CLOSED')
+    leaveFree(daemon, 100)
+    worker.write('')
+    expect(await worker.line()).toBe('ok')
+    await worker.exit()
     await stopCleanly(daemon)
   })
 
