@@ -39,10 +39,7 @@ export function openSockets(model: NameModel, sources: Sources): OpenedSockets {
       else keepOn(kept, socketKey(name, index), found)
     }
   } catch (error) {
-    for (const [index, socket] of opened.sockets.entries()) {
-      unkeep(kept, socketKey(name, index))
-      socket.close()
-    }
+    giveUp(kept, name, opened.sockets)
     throw new Error(`[sockets.${name}]: ${(error as Error).message}`, { cause: error })
   }
   return opened
@@ -78,6 +75,18 @@ export function keep(kept: KeptDescriptors, key: string, { fd, anchor, unbound }
 function keepOn(kept: KeptDescriptors, key: string, { fd, anchor }: BoundSocket): void {
   kept.keepOn(key, fd)
   kept.keepOn(anchorKey(key), anchor)
+}
+
+/** A start that fails: what it bound ends, and what was there before is left for the next. */
+export function giveUp(kept: KeptDescriptors, name: string, sockets: readonly BoundSocket[]): void {
+  for (const [index, socket] of sockets.entries()) {
+    if (socket.origin !== undefined) {
+      socket.leave()
+      continue
+    }
+    unkeep(kept, socketKey(name, index))
+    socket.close()
+  }
 }
 
 export function unkeep({ store }: KeptDescriptors, key: string): void {

@@ -1,5 +1,6 @@
 // The life of a broker: control path and lock, sockets, control listener; then signals; then the end. What a failed start undoes is
-// what an ordinary end undoes, in reverse order. Under a keeper the start takes back what the broker before had.
+// what an ordinary end undoes, in reverse order. Under a keeper the start takes back what the broker before had; one that fails then
+// undoes nothing, because the next finds its way as after a death, and would not find what had been undone.
 
 import { basename, join } from 'node:path'
 import { counted } from '../protocol/counted.ts'
@@ -37,7 +38,10 @@ import { ServiceManager } from './systemd/service-manager.ts'
 import { SystemdStore } from './systemd/systemd-store.ts'
 import { Upgrade } from './upgrade.ts'
 
-/** Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start; nothing is left then. */
+/**
+ * Serves until told to stop; resolves to the exit status. Rejects when the broker cannot start. What it has not undone by then ends with
+ * this process: nothing is left where nothing was before, and else all that there was.
+ */
 export async function serve(
   config: Config,
   read: ReadConfig,
@@ -53,6 +57,8 @@ export async function serve(
   let hangup = () => {
     rereads = true
   }
+  /** An end undoes nothing: another broker serves with these very sockets and paths, or is to find all of it. */
+  let left = keeping !== undefined && keeping.keeper.hello.role !== 'first'
   const signals = keeping?.signals ?? direct
   // Before anything is made: a signal during the start waits for its end, and then undoes it as at any other time.
   const undo = [
@@ -60,10 +66,7 @@ export async function serve(
     signals.onHangup(() => hangup()),
     signals.onDebug(() => log.warn('SIGUSR1: ignored; it would open a debugger to every user of this host')),
   ]
-  // Nothing is the candidate's to undo: another broker serves, with these very sockets and paths.
   const givesWay = () => keeping?.keeper.isCandidate === true
-  /** Another broker goes on with all of it. */
-  let goesOn = false
   try {
     const manager = new ServiceManager(process.env, log)
     undo.push(() => manager.close())
@@ -74,6 +77,7 @@ export async function serve(
     if (givesWay()) await keeping!.prepared()
     const kept = new KeptDescriptors(store)
     undo.push(() => kept.close())
+    left ||= kept.keys().length > 0
     const path = lockControl(config, kept, keeping)
     undo.push(() => releaseControlPath(config.broker.control, path))
     const stateMade = makeStateDirectory(config.broker.stateDir, log)
@@ -88,6 +92,7 @@ export async function serve(
     const models = [...config.names.values(), ...drainingNames(folded, config.names, kept)]
     sockets.open(models, (name) => !givesWay() && folded.values.has(`name/${name}`))
     undo.push(() => sockets.closeAll())
+    left ||= sockets.inherited
     const broker = new Broker(config, sockets, log, { kept, folded, written, ahead })
     undo.push(() => broker.close())
     broker.onStandby = onFirstStandby(() => rehearse(config), log)
@@ -122,6 +127,7 @@ export async function serve(
     const dropped = kept.dropRest()
     if (dropped.length > 0) log.warn({ keys: dropped }, 'kept from before, and of no use any more: closed')
     listener.resume()
+    left = true
     keeping?.keeper.serving()
     store.settled()
     announce(config, sockets, log)
@@ -134,13 +140,13 @@ export async function serve(
     const status = keeping
       ? await Promise.race([stopped, untilReplaced({ broker, listener, connections, keeping, stop }, log)])
       : await stopped
-    goesOn = status === 'replaced' || status === 'kept'
+    left = status === 'replaced' || status === 'kept'
     if (status === 'replaced') return 0
     if (status === 'kept') await leave(broker, manager, log)
     keeping?.keeper.ending()
     return status === 'kept' ? 0 : status
   } finally {
-    if (!givesWay() && !goesOn) for (const step of undo.reverse()) step()
+    if (!left) for (const step of undo.reverse()) step()
   }
 }
 

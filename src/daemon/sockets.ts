@@ -5,7 +5,7 @@ import type { SocketDescription, SocketFigures } from '../protocol/messages.ts'
 import { type BoundSocket, endListener, inodeOf, removeStrays, setNonBlocking, socketFigures } from '../sys/index.ts'
 import type { NameModel } from './config/model.ts'
 import { KeptDescriptors } from './kept-descriptors.ts'
-import { keep, openSockets, unkeep } from './open-sockets.ts'
+import { giveUp, keep, openSockets, unkeep } from './open-sockets.ts'
 import type { Lent } from './outbox.ts'
 import { socketKey } from './socket-keys.ts'
 import type { SocketsAhead } from './sockets-ahead.ts'
@@ -75,10 +75,17 @@ export class Sockets {
         this.tellOpened(model.core.name)
       }
     } catch (error) {
-      for (const name of opened) this.drop(name)
+      for (const name of opened) this.giveUp(name)
       throw error
     }
     this.takeStock()
+  }
+
+  private giveUp(name: string): void {
+    const { sockets } = this.names.get(name)!
+    for (const socket of sockets) this.observer?.closing(socket)
+    giveUp(this.kept, name, sockets)
+    this.names.delete(name)
   }
 
   private openName(model: NameModel, servedBefore: boolean): Owned {
@@ -208,6 +215,11 @@ export class Sockets {
 
   hasUnbound(name: string): boolean {
     return this.names.get(name)?.sockets.some(({ unbound }) => unbound) ?? false
+  }
+
+  /** Whether some were there before this broker. */
+  get inherited(): boolean {
+    return [...this.names.values()].some(({ sockets }) => sockets.some((socket) => this.taken.has(socket)))
   }
 
   /** Closes a name's sockets, also for holders that have them still. */

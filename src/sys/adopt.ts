@@ -4,7 +4,7 @@ import { type Address, formatAddress } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon, constants } from './addon.ts'
 import { anchorBeside } from './anchor.ts'
-import type { BoundSocket } from './listen.ts'
+import { type BoundSocket, ends } from './listen.ts'
 import type { OwnedFd } from './owned-fd.ts'
 import { identifySocket } from './socket-identity.ts'
 import { setInt, socketCookie } from './sockopt.ts'
@@ -65,18 +65,14 @@ export function adoptLeaving(
 function adoptedAs(fd: OwnedFd, bound: Address, anchor: OwnedFd | undefined, ownsPath = true): BoundSocket {
   const path = ownsPath && 'path' in bound && !unixPath.isAbstract(bound.path) ? bound.path : undefined
   const stats = path === undefined ? undefined : unixPath.lstat(path)
+  const remove = path !== undefined && stats?.isSocket() ? () => unixPath.removePath(path, stats) : undefined
   return {
     fd,
     anchor,
     address: bound,
     cookie: socketCookie(fd.fd),
     origin: 'kept',
-    close: () => {
-      if (fd.closed) return
-      if (path !== undefined && stats?.isSocket()) unixPath.removePath(path, stats)
-      fd.close()
-      anchor?.close()
-    },
+    ...ends(fd, anchor, remove),
   }
 }
 

@@ -4,7 +4,7 @@ import { OwnedFd, openSpare } from './owned-fd.ts'
 import { Poll, READABLE } from './poll.ts'
 import { getInt, refuseRights, setInt } from './sockopt.ts'
 import { check } from './system-error.ts'
-import { isAbstract, lstat, removePath, setPathOwner } from './unix-path.ts'
+import { isAbstract, lstat, refuseOtherFile, removePath, setPathOwner } from './unix-path.ts'
 
 /** Connections wait here while the broker restarts; the kernel cuts it to net.core.somaxconn. */
 const BACKLOG = 4096
@@ -49,7 +49,9 @@ export class ControlListener {
     let bound: Stats | undefined
     try {
       check(addon.fchmod(socket.fd, mode), 'fchmod')
-      check(addon.bind(socket.fd, constants.AF_UNIX, path, 0), 'bind')
+      const there = isAbstract(path) ? undefined : lstat(path)
+      if (there) refuseOtherFile(path, there)
+      check(addon.bind(socket.fd, constants.AF_UNIX, path, 0), `bind ${path}`)
       if (!isAbstract(path)) bound = lstat(path)
       if (bound) setPathOwner(path, { mode, uid: undefined, gid: undefined })
       const listener = new ControlListener(socket, onConnection, options)

@@ -28,6 +28,8 @@ export interface BoundSocket {
   readonly unbound?: true
   /** Also removes the path, if it is still the one that was bound, and the directories made for it that are empty now. */
   close(): void
+  /** Closes the descriptors alone: another process goes on with it. */
+  leave(): void
 }
 
 /** Another process may take the port between the kernel's choice and our explicit bind. */
@@ -108,13 +110,25 @@ function open(
     anchor,
     address: bound,
     cookie: socketCookie(socket.fd),
-    close: () => {
-      if (socket.closed) return
-      remove?.()
-      socket.close()
-      anchor?.close()
-    },
+    ...ends(socket, anchor, remove),
   }
+}
+
+/** How a socket ends; `remove` is called while it is open still. */
+export function ends(
+  fd: OwnedFd,
+  anchor: OwnedFd | undefined,
+  remove?: () => void,
+): Pick<BoundSocket, 'close' | 'leave'> {
+  const leave = () => {
+    fd.close()
+    anchor?.close()
+  }
+  const close = () => {
+    if (!fd.closed) remove?.()
+    leave()
+  }
+  return { close, leave }
 }
 
 /** What the reader can do about it. */
@@ -173,5 +187,5 @@ export function openSocket(
 /** A socket of the address's kind that is bound nowhere: it keeps the place of one that cannot be had. */
 export function unboundSocket(address: Address): BoundSocket {
   const fd = makeSocket(address, {})
-  return { fd, anchor: undefined, address, cookie: socketCookie(fd.fd), unbound: true, close: () => fd.close() }
+  return { fd, anchor: undefined, address, cookie: socketCookie(fd.fd), unbound: true, ...ends(fd, undefined) }
 }

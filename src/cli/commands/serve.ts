@@ -47,9 +47,9 @@ export function addServe(program: Command, env: Env): Command {
 async function start(options: ServeOptions, env: Env): Promise<number> {
   const keeper = await env.keeper()
   if (keeper === undefined && options.keeper) return env.becomeKeeper()
-  if (keeper === undefined) return serveConfig(options, env)
   const status = await serveConfig(options, env, keeper)
-  // The keeper waits for the end of this process, whatever its event loop still has to do.
+  if (keeper === undefined && status === EXIT_USAGE) return status
+  // Whatever the event loop still has to do with what is left for another broker: who started this one waits for its end.
   process.exit(status)
 }
 
