@@ -76,9 +76,3 @@ export class OwnedFd implements Disposable {
     this.close()
   }
 }
-
-/** One that is of no other use than to be closed when one is needed. Undefined where there is none left. */
-export function openSpare(): OwnedFd | undefined {
-  const result = addon.open('/', constants.O_PATH | constants.O_DIRECTORY, 0)
-  return result < 0 ? undefined : new OwnedFd(result)
-}
