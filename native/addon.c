@@ -8,6 +8,7 @@
 #include "sock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,17 @@ static napi_value js_yield(napi_env env, napi_callback_info info)
 {
   (void)info;
   return addon_number(env, proc_yield());
+}
+
+static napi_value js_exchange(napi_env env, napi_callback_info info)
+{
+  napi_value values[2];
+  char path[PATH_MAX], other[PATH_MAX];
+  size_t length, other_length;
+  if (!addon_args(env, info, values, 2) || !addon_text(env, values[0], path, sizeof path, &length) ||
+      !addon_text(env, values[1], other, sizeof other, &other_length))
+    return NULL;
+  return addon_number(env, strlen(path) == length && strlen(other) == other_length ? proc_exchange(path, other) : -EINVAL);
 }
 
 static napi_value js_fstat(napi_env env, napi_callback_info info)
@@ -295,7 +307,7 @@ NAPI_MODULE_INIT()
     {"setNonblock", js_set_nonblock}, {"poll", js_poll}, {"wait", js_wait}, {"lock", js_lock},
     {"lockHolder", js_lock_holder}, {"killPending", js_kill_pending}, {"yield", js_yield}, {"slice", js_slice},
     {"pidfdSignal", js_pidfd_signal}, {"bind", js_bind}, {"connect", js_connect}, {"listen", js_listen},
-    {"shutdown", js_shutdown},
+    {"shutdown", js_shutdown}, {"exchange", js_exchange},
     {"setsockopt", js_setsockopt}, {"getsockopt", js_getsockopt}, {"getsockname", js_getsockname},
     {"getpeername", js_getpeername}, {"unsent", js_unsent}, {"peer", js_peer}, {"recv", js_recv}, {"send", js_send},
     {"sendSockets", js_send_sockets},

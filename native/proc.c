@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -47,6 +48,11 @@ int proc_dup(int fd)
 int proc_open(const char *path, int flags, int mode)
 {
   return result(open(path, flags | O_CLOEXEC, mode));
+}
+
+int proc_exchange(const char *path, const char *other)
+{
+  return result((int)syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE));
 }
 
 int proc_chmod(int fd, int mode)

@@ -16,6 +16,8 @@ int proc_close(int fd);
 int proc_close_foreign(int fd);
 int proc_dup(int fd);
 int proc_open(const char *path, int flags, int mode);
+/* Each path leads to what the other one led to; -EINVAL where the file system cannot do that. */
+int proc_exchange(const char *path, const char *other);
 int proc_chmod(int fd, int mode);
 int proc_chown(int fd, int uid, int gid);
 int proc_stat(int fd, struct proc_stat *stat);

@@ -41,9 +41,7 @@ export class BentSockets {
     this.replacedAt.set(key, now)
     const address = formatAddress(socket.address)
     try {
-      const next = this.succeed(bent)
-      this.reports.repaired({ name, address, what, replaced: true })
-      this.replacements.replace(name, index, next)
+      this.succeed(bent, () => this.reports.repaired({ name, address, what, replaced: true }))
       this.without.delete(socket)
     } catch (error) {
       if (error instanceof SystemError && isPassing(error.errno)) throw error
@@ -51,14 +49,20 @@ export class BentSockets {
     }
   }
 
-  /** New clients come to it. */
-  private succeed({ socket, model }: Bent): BoundSocket {
+  /** Another takes its place, or nothing has changed. `tell`: before holders hear of it. */
+  private succeed({ name, index, socket, model }: Bent, tell: () => void): void {
     const successor = openSuccessor(socket, optionsFor(model, socket.address), model.backlog)
+    let undo = () => successor.socket.close()
     try {
-      successor.takeOver()
-      return successor.socket
+      const takeover = successor.takeOver()
+      undo = takeover.undo
+      tell()
+      this.replacements.replace(name, index, successor.socket, () => {
+        undo = () => {}
+        takeover.settle()
+      })
     } catch (error) {
-      successor.socket.close()
+      undo()
       throw error
     }
   }

@@ -39,12 +39,22 @@ export class Replacements {
     this.leaving = new LeavingSockets(kept, log, kept.restore(values, named))
   }
 
-  /** Puts `next`, which new clients come to already, in the place of a name's socket; the old one leaves. */
-  replace(name: string, index: number, next: BoundSocket): void {
+  /**
+   * Puts `next`, which new clients come to already, in the place of a name's socket; the old one leaves. `settle`: once it has the place.
+   * When it throws, nothing has changed, and `next` is closed.
+   */
+  replace(name: string, index: number, next: BoundSocket, settle = () => {}): void {
     const { sockets } = this.host
-    const old = [{ socket: sockets.current().get(name)!.sockets[index]!, replaced: true }]
-    this.leave(name, old)
-    sockets.replace(name, index, next)
+    const socket = sockets.current().get(name)!.sockets[index]!
+    const old = [{ socket, replaced: true }]
+    try {
+      this.leave(name, old)
+      sockets.replace(name, index, next)
+    } catch (error) {
+      this.leaving.takenBack(socket)
+      throw error
+    }
+    settle()
     this.left(old)
     this.tellHolders(name)
   }

@@ -191,6 +191,14 @@ export class Sockets {
     this.takeStock()
   }
 
+  /** A name that has come is none after all; what it has is the caller's. */
+  withdraw(name: string): void {
+    const owned = this.names.get(name)
+    if (owned === undefined) return
+    this.update(name, owned.model, [])
+    this.names.delete(name)
+  }
+
   /** Whoever kept them under another key does so no more. */
   keepAgain(name: string): void {
     for (const [index, socket] of (this.names.get(name)?.sockets ?? []).entries())
@@ -247,8 +255,12 @@ export class Sockets {
 
   /** What a broker left that was killed as it bound a socket which was to be renamed over a path. */
   removeStrays(): void {
-    const addresses = [...this.names.values()].flatMap(({ model }) => model.addresses)
-    removeStrays(addresses.flatMap((address) => ('path' in address ? [address.path] : [])))
+    const all = [...this.names.values()].flatMap(({ model }) => model.addresses.map((address) => ({ address, model })))
+    removeStrays(
+      all.flatMap(({ address, model }) =>
+        'path' in address ? [{ path: address.path, user: model.options.socketUser }] : [],
+      ),
+    )
   }
 
   closeAll(): void {

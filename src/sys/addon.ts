@@ -166,6 +166,8 @@ export interface Addon {
   give(fd: number, take: (fd: number) => void): void
   dup(fd: number): number
   open(path: string, flags: number, mode: number): number
+  /** renameat2(2) with RENAME_EXCHANGE: each path leads to what the other one led to. */
+  exchange(path: string, other: string): number
   fchmod(fd: number, mode: number): number
   fchown(fd: number, uid: number, gid: number): number
   fstat(fd: number): FileStat | number

@@ -6,6 +6,7 @@ import { addon, constants } from './addon.ts'
 import { anchorBeside } from './anchor.ts'
 import { type BoundSocket, ends } from './listen.ts'
 import type { OwnedFd } from './owned-fd.ts'
+import { takePathBack } from './rename-over.ts'
 import { identifySocket } from './socket-identity.ts'
 import { setInt, socketCookie } from './sockopt.ts'
 import { check, SystemError } from './system-error.ts'
@@ -25,6 +26,7 @@ export function adoptSocket(
   const bound = matchingAddress(fd, address)
   if (bound === undefined) return undefined
   listenAgain(fd, bound, backlog, anchor)
+  if ('path' in bound && !unixPath.isAbstract(bound.path)) takePathBack(bound.path, fd)
   const inet = bound.type === 'tcp' || bound.type === 'udp' ? bound : undefined
   const ownAnchor =
     anchor ?? (inet && anchorBeside(fd, inet, { ...options, bindIpv6Only: options.bindIpv6Only ?? 'both' }))

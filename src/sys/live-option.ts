@@ -5,7 +5,9 @@ import type { Address } from '../protocol/address.ts'
 import type { SocketOptions } from '../protocol/socket-options.ts'
 import { addon } from './addon.ts'
 import type { BoundSocket } from './listen.ts'
+import { repairSocket } from './repair-socket.ts'
 import { setSocketOptions } from './socket-option-rows.ts'
+import { SocketSnapshot } from './socket-snapshot.ts'
 import { check } from './system-error.ts'
 import * as unixPath from './unix-path.ts'
 
@@ -14,6 +16,14 @@ export function setLiveOptions({ fd, anchor, address }: BoundSocket, options: So
   for (const each of options.bindToDevice !== undefined && anchor ? [fd, anchor] : [fd]) {
     setSocketOptions(each.fd, address, options, 'before bind')
     setSocketOptions(each.fd, address, options, 'after bind')
+  }
+}
+
+/** What sets every option back to what it is now. */
+export function rememberOptions({ fd, address }: BoundSocket, backlog: number): () => void {
+  const now = new SocketSnapshot(fd.fd, address)
+  return () => {
+    repairSocket({ fd: fd.fd, backlog }, now.bends())
   }
 }
 

@@ -4,6 +4,8 @@
 
 import { addon, constants as c } from './addon.ts'
 import type { OwnedFd } from './owned-fd.ts'
+import { isPassing } from './passing-errors.ts'
+import { SystemError } from './system-error.ts'
 
 // struct sock_filter and its codes (linux/filter.h, linux/bpf_common.h).
 const RETURN = 0x06
@@ -77,40 +79,75 @@ export class ReuseGroup {
     return this.members
   }
 
-  /** Whoever listens beside them from now on gets nothing; false where a member's filter is locked, which binds us too. */
+  /**
+   * Whoever listens beside them from now on gets nothing; false where a member's filter is locked, which binds us too. Throws where
+   * memory is short.
+   */
   hold(): boolean {
-    return this.steer()
+    return this.mustSteer()
   }
 
   /** The same, through one that listens beside them already. */
   holdThrough(newcomer: OwnedFd): void {
-    this.steer(newcomer)
+    this.mustSteer(newcomer)
   }
 
-  /** `fd` has listened beside the others: every new connection is its own from now on. */
-  prefer(fd: OwnedFd): void {
+  /**
+   * `fd` has listened beside the others: every new connection is its own from now on. Returns what gives them back to whose they were,
+   * before `fd` is closed. Throws where memory is short, with nothing changed.
+   */
+  prefer(fd: OwnedFd): () => void {
+    const former = this.chosen
     groups.set(fd, this)
     this.members.push(fd)
     this.chosen = fd
-    this.steer()
+    const giveBack = () => {
+      this.chosen = former
+      this.remove(fd)
+      this.steer()
+    }
+    try {
+      this.mustSteer()
+      return giveBack
+    } catch (error) {
+      giveBack()
+      throw error
+    }
   }
 
   /** `fd` does not listen any more. */
   leave(fd: OwnedFd): void {
-    groups.delete(fd)
-    const at = this.members.indexOf(fd)
-    if (at < 0) return
-    fillPlace(this.members, at)
+    if (!this.remove(fd)) return
+    if (fd === this.chosen) this.chosen = this.members.findLast(({ closed }) => !closed) ?? fd
     if (this.members.length > 1) this.steer()
     else this.release()
   }
 
-  /** Any member may attach the program of all, unless its filter is locked. */
-  private steer(through = this.chosen): boolean {
-    const { chosen, members } = this
-    if (chosen.closed) return false
-    const program = pick(members.indexOf(chosen))
-    return [through, ...members].some(({ fd }) => addon.attachCbpf(fd, c.SO_ATTACH_REUSEPORT_CBPF, program) === 0)
+  private remove(fd: OwnedFd): boolean {
+    groups.delete(fd)
+    const at = this.members.indexOf(fd)
+    if (at < 0) return false
+    fillPlace(this.members, at)
+    return true
+  }
+
+  private mustSteer(through?: OwnedFd): boolean {
+    const errno = this.steer(through)
+    if (isPassing(errno)) throw new SystemError(errno, 'setsockopt SO_ATTACH_REUSEPORT_CBPF')
+    return errno === 0
+  }
+
+  /** Any member may attach the program of all, unless its filter is locked. Returns 0, or why the first one could not. */
+  private steer(through = this.chosen): number {
+    const program = pick(this.members.indexOf(this.chosen))
+    let why = 0
+    for (const member of this.chosen.closed ? [] : [through, ...this.members]) {
+      if (member.closed) continue
+      const errno = -addon.attachCbpf(member.fd, c.SO_ATTACH_REUSEPORT_CBPF, program)
+      if (errno === 0) return 0
+      why ||= errno
+    }
+    return why || c.errno.EBADF
   }
 
   /**
@@ -121,7 +158,7 @@ export class ReuseGroup {
    */
   turnOthersAway(): void {
     for (const member of this.members) {
-      if (member !== this.chosen) addon.attachCbpf(member.fd, c.SO_ATTACH_FILTER, DROP_SYNS)
+      if (member !== this.chosen && !member.closed) addon.attachCbpf(member.fd, c.SO_ATTACH_FILTER, DROP_SYNS)
     }
   }
 

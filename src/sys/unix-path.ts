@@ -38,26 +38,40 @@ export function pathBeside(path: string): string {
   }
 }
 
+/** All that stands beside `path` under such a name. */
+export function besides(path: string): string[] {
+  const mark = markOf(path)
+  const names = readdirSync(dirname(path)).filter((name) => name.length === 7 && name.startsWith(mark))
+  return names.map((name) => join(dirname(path), name))
+}
+
 /** Whether `path` is what a socket may have now that was bound to `bound`: the kernel goes on telling the latter. */
 export function isBeside(bound: string, path: string): boolean {
   return dirname(bound) === dirname(path) && basename(bound).length === 7 && basename(bound).startsWith(markOf(path))
 }
 
+/** A path and the user to whom its socket is given. */
+export interface OwnPath {
+  path: string
+  user?: number | undefined
+}
+
 /**
- * Removes what a process of this user that was killed between bind() and rename() has left beside one of `paths`: sockets of that name
- * that nothing is bound to. Where that fails they stay: nobody can connect to them.
+ * Removes what a process that was killed between bind() and the end of a replacement has left beside one of `paths`: sockets of that name
+ * that nothing is bound to, and second names of what the path leads to. Where that fails they stay: nobody looks for them.
  */
-export function removeStrays(paths: Iterable<string>): void {
-  const marks = new Map<string, Set<string>>()
-  for (const path of paths) {
-    if (isAbstract(path)) continue
-    const ofDirectory = marks.get(dirname(path)) ?? new Set()
-    marks.set(dirname(path), ofDirectory.add(markOf(path)))
+export function removeStrays(paths: Iterable<OwnPath>): void {
+  const byMark = new Map<string, OwnPath[]>()
+  for (const own of paths) {
+    if (isAbstract(own.path)) continue
+    const mark = join(dirname(own.path), markOf(own.path))
+    byMark.set(mark, [...(byMark.get(mark) ?? []), own])
   }
-  for (const [directory, wanted] of marks) {
+  for (const directory of new Set([...byMark.keys()].map(dirname))) {
     try {
       for (const name of readdirSync(directory)) {
-        if (name.length === 7 && wanted.has(name.slice(0, 4))) removeIfStray(join(directory, name))
+        const owners = name.length === 7 ? byMark.get(join(directory, name.slice(0, 4))) : undefined
+        for (const own of owners ?? []) removeIfStray(join(directory, name), own)
       }
     } catch {
       // It has gone, or may not be read any more.
@@ -65,9 +79,17 @@ export function removeStrays(paths: Iterable<string>): void {
   }
 }
 
-function removeIfStray(path: string): void {
+function removeIfStray(stray: string, own: OwnPath): void {
+  const stats = ownSocket(stray, own)
+  if (stats === undefined) return
+  if (probePath(stray) === 'stale') return removePath(stray, stats)
+  const now = lstat(own.path)
+  if (now?.ino === stats.ino && now.dev === stats.dev) removePath(stray, stats)
+}
+
+function ownSocket(path: string, { user }: OwnPath): Stats | undefined {
   const stats = lstat(path)
-  if (stats?.isSocket() && stats.uid === process.geteuid!() && probePath(path) === 'stale') removePath(path, stats)
+  return stats?.isSocket() && (stats.uid === process.geteuid!() || stats.uid === user) ? stats : undefined
 }
 
 function markOf(path: string): string {

@@ -91,7 +91,7 @@ describe('a kept socket', () => {
     const of = model(['a', 'b', 'c'].map((file) => `unix://${directory}/${file}`))
     const first = [0, 1, 2].map((at) => open(of, at))
     const next = first.map((old) => openSuccessor(old, {}, 7))
-    for (const { takeOver } of next) takeOver()
+    for (const { takeOver } of next) takeOver().settle()
     store.put(
       'web',
       [2, 0, 1].map((at) => next[at]!.socket.fd.fd),

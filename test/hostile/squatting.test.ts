@@ -41,7 +41,7 @@ function reaches(path: string, { fd }: BoundSocket): boolean {
 /** Another socket takes over while the first one serves. */
 function succeed(path: string, old: BoundSocket): BoundSocket {
   const { socket, takeOver } = openSuccessor(old, {}, 16)
-  takeOver()
+  takeOver().settle()
   old.close()
   expect(lstatSync(path).uid).toBe(0)
   return socket

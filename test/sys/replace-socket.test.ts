@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { parseAddress } from '../../src/protocol/address.ts'
@@ -55,7 +57,7 @@ describe.each([
     const { socket, takeOver } = succeed(old)
     await connect(20, { host, port })
     expect([accepted(old.fd), accepted(socket.fd)]).toEqual([20, 0])
-    takeOver()
+    takeOver().settle()
     await connect(20, { host, port })
     expect([accepted(old.fd), accepted(socket.fd)]).toEqual([0, 20])
   })
@@ -64,9 +66,9 @@ describe.each([
   const openThree = () => {
     const old = openOld()
     const first = succeed(old)
-    first.takeOver()
+    first.takeOver().settle()
     const second = succeed(first.socket)
-    second.takeOver()
+    second.takeOver().settle()
     return { old, first: first.socket, second: second.socket, port: (old.address as { port: number }).port }
   }
 
@@ -84,14 +86,40 @@ describe.each([
     expect(accepted(second.fd)).toBe(10)
   })
 
-  it('leaves every client to the old one when its taking over is undone', async () => {
+  it('leaves every client to the old one when its taking over is undone, and so to the next successor', async () => {
     const old = openOld()
     const { port } = old.address as { port: number }
     const { socket, takeOver } = succeed(old)
-    takeOver()
-    socket.close()
+    takeOver().undo()
+    expect(socket.fd.closed).toBe(true)
+    expect(ReuseGroup.of(old.fd).order).toEqual([old.fd])
     await connect(10, { host, port })
     expect(accepted(old.fd)).toBe(10)
+    const next = succeed(old)
+    next.takeOver().settle()
+    ReuseGroup.of(old.fd).turnOthersAway()
+    await connect(10, { host, port })
+    expect([accepted(old.fd), accepted(next.socket.fd)]).toEqual([0, 10])
+  })
+
+  it('leaves every client to the middle one of three when it goes itself', async () => {
+    const { old, first, second, port } = openThree()
+    endListener(old.fd.fd)
+    ReuseGroup.of(old.fd).leave(old.fd)
+    endListener(second.fd.fd)
+    ReuseGroup.of(second.fd).leave(second.fd)
+    await connect(10, { host, port })
+    expect(accepted(first.fd)).toBe(10)
+    succeed(first).takeOver().settle()
+  })
+
+  it('has the others turned away though one of them was closed, and every client once that one has left', async () => {
+    const { first, second, port } = openThree()
+    first.close()
+    ReuseGroup.of(second.fd).turnOthersAway()
+    ReuseGroup.of(first.fd).leave(first.fd)
+    await connect(10, { host, port })
+    expect(accepted(second.fd)).toBe(10)
   })
 
   /** Clients that come when the first of three has ended, which moves the youngest to its place, where the program does not look for it yet. */
@@ -135,7 +163,7 @@ it.each([false, true])('one that IPv4 comes to no more gets all of IPv6 (its fil
   const { port } = old.address as { port: number }
   if (locked) lockFilter(old)
   const { socket, takeOver } = succeed(old, { bindIpv6Only: 'ipv6-only' })
-  takeOver()
+  takeOver().settle()
   const tries = Array.from({ length: 8 }, () => net.connect({ host: '127.0.0.1', port }).on('error', () => {}))
   atEnd(() => {
     for (const each of tries) each.destroy()
@@ -147,7 +175,7 @@ it.each([false, true])('one that IPv4 comes to no more gets all of IPv6 (its fil
 it('a listener that shares its port is not locked, which would bind us as well, before it is alone', () => {
   const old = open('tcp://127.0.0.1:0')
   const { socket, takeOver } = succeed(old)
-  takeOver()
+  takeOver().settle()
   expect(lockFilter(socket)).toBe(false)
   endListener(old.fd.fd)
   ReuseGroup.of(old.fd).leave(old.fd)
@@ -159,13 +187,52 @@ it('the successor of a Unix listener is there without a moment in which connect(
   const old = open(`unix://${path}`)
   await connect(3, { path })
   const { socket, takeOver } = succeed(old)
-  takeOver()
+  takeOver().settle()
   await connect(4, { path })
   expect([accepted(old.fd), accepted(socket.fd)]).toEqual([3, 4])
   old.close()
   await connect(1, { path })
   expect(accepted(socket.fd)).toBe(1)
 })
+
+it('a successor of a Unix listener that gives its path back leaves no name behind, nor does one that keeps it', async () => {
+  const path = scratch.at('web.sock')
+  const old = open(`unix://${path}`)
+  succeed(old).takeOver().undo()
+  await connect(2, { path })
+  expect([accepted(old.fd), readdirSync(dirname(path))]).toEqual([2, ['web.sock']])
+  succeed(old).takeOver().settle()
+  expect(readdirSync(dirname(path))).toEqual(['web.sock'])
+})
+
+it('a successor takes a path that somebody has removed, and leaves none when that is undone', () => {
+  const path = scratch.at('web.sock')
+  const old = open(`unix://${path}`)
+  const { takeOver } = succeed(old)
+  rmSync(path)
+  const { undo } = takeOver()
+  expect(readdirSync(dirname(path))).toEqual(['web.sock'])
+  undo()
+  expect(readdirSync(dirname(path))).toEqual([])
+})
+
+it.each([
+  ['a directory', (path: string) => mkdirSync(path)],
+  ['a file', (path: string) => writeFileSync(path, 'mine')],
+])(
+  '%s that somebody has put in the place of a path is not taken, neither before nor after the successor is open',
+  (what, put) => {
+    const path = scratch.at('web.sock')
+    const old = open(`unix://${path}`)
+    const { socket, takeOver } = succeed(old)
+    rmSync(path)
+    put(path)
+    expect(takeOver).toThrow(what === 'a file' ? 'is not a socket' : 'is a directory')
+    socket.close()
+    expect(() => succeed(old)).toThrow(what === 'a file' ? 'is not a socket' : 'is a directory')
+    expect(readdirSync(dirname(path))).toEqual(['web.sock'])
+  },
+)
 
 it('a successor that is given up leaves the old one as it was', async () => {
   const path = scratch.at('web.sock')

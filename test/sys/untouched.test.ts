@@ -64,7 +64,7 @@ describe('a socket that nobody has changed', () => {
       if (replaceFault(address) === undefined) {
         const { socket, takeOver } = openSuccessor(opened[0]!, own, 16)
         opened.push(socket)
-        takeOver()
+        takeOver().settle()
       }
       for (const socket of opened) {
         const guarded = { fd: socket.fd.fd, address: socket.address, backlog: 16 }

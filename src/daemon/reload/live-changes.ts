@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { formatAddress } from '../../protocol/address.ts'
 import type { SocketOptionKey, SocketOptions } from '../../protocol/socket-options.ts'
-import { type BoundSocket, setBacklog, setLiveOptions, setPathAccess } from '../../sys/index.ts'
+import { type BoundSocket, rememberOptions, setBacklog, setLiveOptions, setPathAccess } from '../../sys/index.ts'
 import { rowOfOption } from '../config/reload-rows.ts'
 
 /** All that one socket is opened with. */
@@ -34,7 +34,12 @@ export function needsNewSocket(current: Settings, next: Settings): boolean {
 export function changeLive(socket: BoundSocket, current: Settings, next: Settings): (() => void) | undefined {
   const keys = differing(current, next).filter((key) => !NOTHING_NOW.has(key))
   if (keys.length === 0 && current.backlog === next.backlog) return undefined
-  const undo = () => set(socket, keys, next, current)
+  const restore = rememberOptions(socket, current.backlog)
+  const undo = () => {
+    set(socket, keys, next, current)
+    // What no value unsets.
+    restore()
+  }
   try {
     set(socket, keys, current, next)
     return undo

@@ -2,7 +2,7 @@
 // serves is touched before the plan is carried out.
 
 import { formatAddress } from '../../protocol/address.ts'
-import { type BoundSocket, openSocket, openSuccessor, type Successor } from '../../sys/index.ts'
+import { type BoundSocket, openSocket, openSuccessor, type Successor, type Takeover } from '../../sys/index.ts'
 import type { NameModel } from '../config/model.ts'
 import { optionsFor } from '../config/options-for.ts'
 import type { KeptLeavingSocket } from '../kept-leaving.ts'
@@ -37,9 +37,11 @@ export class SocketPlan {
   readonly names = new Map<string, { model: NameModel; sockets: BoundSocket[] }>()
   private readonly entries: Entry[]
   private readonly fresh: BoundSocket[] = []
-  private readonly successors: { successor: Successor; entry: Entry }[] = []
+  /** `name`: who is to have it. */
+  private readonly successors: { name: string; successor: Successor; entry: Entry }[] = []
   private readonly live: { entry: Entry; next: Settings }[] = []
   private readonly undo: (() => void)[] = []
+  private readonly takeovers: Takeover[] = []
   private readonly left: readonly KeptLeavingSocket[]
 
   /** What `untouched` names have is nobody else's, whatever its address. `left`: what no name has any more and is there yet. */
@@ -132,7 +134,7 @@ export class SocketPlan {
     const left = entry.left ? [entry.left] : []
     const open = () => openSuccessor(entry.socket, options, backlog)
     const successor = explained(model, () => describeLeaving(address, left, open))
-    this.successors.push({ successor, entry })
+    this.successors.push({ name: model.core.name, successor, entry })
     return successor.socket
   }
 
@@ -142,7 +144,7 @@ export class SocketPlan {
     return entry
   }
 
-  /** The last step that may fail; `also` belongs to it. Throws with everything as it was, and all that was opened closed. */
+  /** `also` belongs to it. Throws with everything as it was, and all that was opened closed. */
   change(also: () => void, undoAlso: () => void): void {
     try {
       also()
@@ -151,12 +153,29 @@ export class SocketPlan {
         const undo = explainedName(entry.name, () => changeLive(entry.socket, entry.settings, next))
         if (undo !== undefined) this.undo.push(undo)
       }
-      for (const { successor } of this.successors) successor.takeOver()
+      for (const { name, successor } of mostLikelyToFailFirst(this.successors)) {
+        const takeover = explainedName(name, () => successor.takeOver())
+        this.takeovers.push(takeover)
+        this.undo.push(takeover.undo)
+      }
     } catch (error) {
-      for (const undo of this.undo.reverse()) undo()
-      this.discard()
-      throw error
+      throw this.takenBackFor(error as Error)
     }
+  }
+
+  /** Everything is as it was before change(), and all that was opened is closed. Returns the error, which says so where that failed. */
+  takenBackFor(cause: Error, others: readonly string[] = []): Error {
+    const failures = [...others, ...undoAll(this.undo)]
+    this.discard()
+    if (failures.length === 0) return cause
+    return new Error(`${cause.message}; and what was done before could not be undone: ${failures.join('; ')}`, {
+      cause,
+    })
+  }
+
+  /** The names have their sockets: there is no way back from here. */
+  settle(): void {
+    for (const { settle } of this.takeovers) settle()
   }
 
   /** What no name has any more, of those that are still configured; a removed name keeps its own until it has drained. */
@@ -184,6 +203,24 @@ export class SocketPlan {
     for (const { successor } of this.successors) successor.socket.close()
     for (const socket of this.fresh) socket.close()
   }
+}
+
+/** A client who came to a port in between is lost when it is given back: only want of memory keeps one from being taken. */
+function mostLikelyToFailFirst<T extends { successor: Successor }>(all: readonly T[]): T[] {
+  const hasPath = ({ successor }: T) => 'path' in successor.socket.address
+  return [...all.filter(hasPath), ...all.filter((each) => !hasPath(each))]
+}
+
+/** The last step first; what one comes to keeps no other from being undone. Returns why some were not. */
+export function undoAll(steps: readonly (() => void)[]): string[] {
+  return steps.toReversed().flatMap((undo) => {
+    try {
+      undo()
+      return []
+    } catch (error) {
+      return [(error as Error).message]
+    }
+  })
 }
 
 function settingsOf(model: NameModel, at: number): Settings {

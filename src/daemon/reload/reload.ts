@@ -13,7 +13,7 @@ import type { Log } from '../log.ts'
 import type { Replacements } from '../replacements.ts'
 import type { Sockets } from '../sockets.ts'
 import { type Changes, diffConfig, restartKeys } from './diff-config.ts'
-import { SocketPlan } from './plan-sockets.ts'
+import { type Current, type Leaving, SocketPlan, undoAll } from './plan-sockets.ts'
 import { portsInUse } from './ports-in-use.ts'
 
 export type ReloadResult =
@@ -27,6 +27,12 @@ export interface ReloadHost extends ConfiguredHost {
   readonly replacements: Replacements
   readonly guard: Guard
   occurred(occurrence: Occurrence): void
+}
+
+interface Given {
+  plan: SocketPlan
+  leaving: readonly Leaving[]
+  before: ReadonlyMap<string, Current>
 }
 
 /** Reads the file again. */
@@ -63,16 +69,18 @@ export class Reloader {
     if (dryRun) return { changes, warnings: read.warnings }
     const plan = new SocketPlan(current, changes.unchanged, this.broker.replacements.leaving.all())
     const { control, controlMode } = config.broker
+    let leaving: Leaving[]
     try {
       plan.open(this.namesToOpen(changes, read.config))
       plan.change(
         () => setMode(control, read.config.broker.controlMode),
         () => setMode(control, controlMode),
       )
+      leaving = this.giveNames(plan, current)
     } catch (error) {
       return { code: 'SYSTEM', message: (error as Error).message, faults: [] }
     }
-    this.commit(changes, read.config, plan)
+    this.commit(changes, read.config, { plan, leaving, before: current })
     return { changes, warnings: read.warnings }
   }
 
@@ -81,17 +89,34 @@ export class Reloader {
     return [...added, ...changed.map(({ name }) => name)].map((name) => next.names.get(name)!)
   }
 
-  private commit(changes: Changes, next: Config, plan: SocketPlan): void {
-    const { broker } = this
-    const before = broker.sockets.current()
-    const resocketed = [...plan.names].filter(([name, { sockets }]) => !sameSockets(before.get(name)?.sockets, sockets))
-    const leaving = plan.leaving()
-    for (const { name, ...old } of leaving) {
-      const expected = broker.guard.expectedOf(old.socket)
-      broker.replacements.leave(name, [{ ...old, ...(expected !== undefined && { expected }) }])
+  /** Each name has the sockets of the plan, and the old ones are to leave. Throws with everything as it was, the plan too. */
+  private giveNames(plan: SocketPlan, before: ReadonlyMap<string, Current>): Leaving[] {
+    const { guard, replacements, sockets } = this.broker
+    const undo: (() => void)[] = []
+    try {
+      const all = plan.leaving()
+      for (const { name, ...old } of all) {
+        const expected = guard.expectedOf(old.socket)
+        undo.push(() => replacements.leaving.takenBack(old.socket))
+        replacements.leave(name, [{ ...old, ...(expected !== undefined && { expected }) }])
+      }
+      for (const socket of plan.superseded()) replacements.leaving.supersede(socket)
+      for (const [name, own] of plan.names) {
+        const was = before.get(name)
+        undo.push(() => (was ? sockets.update(name, was.model, was.sockets) : sockets.withdraw(name)))
+        sockets.update(name, own.model, own.sockets)
+      }
+      return all
+    } catch (error) {
+      const failures = undoAll(undo)
+      throw plan.takenBackFor(error as Error, failures)
     }
-    for (const socket of plan.superseded()) broker.replacements.leaving.supersede(socket)
-    for (const [name, { model, sockets }] of plan.names) broker.sockets.update(name, model, sockets)
+  }
+
+  private commit(changes: Changes, next: Config, { plan, leaving, before }: Given): void {
+    const { broker } = this
+    plan.settle()
+    const resocketed = [...plan.names].filter(([name, { sockets }]) => !sameSockets(before.get(name)?.sockets, sockets))
     for (const { name, socket } of leaving) broker.sockets.release(name, socket)
     broker.replacements.left(leaving)
     for (const { name, socket } of plan.takenBack()) {
