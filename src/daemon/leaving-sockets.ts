@@ -26,6 +26,8 @@ interface Entry extends Omit<KeptLeavingSocket, 'replaced'> {
   quietSince: number
   /** When holders are looked for next. */
   lookAt: number
+  /** That it cannot be looked at, or ended, was said. */
+  failed?: true
 }
 
 const LOOK_MS = 50
@@ -133,10 +135,26 @@ export class LeavingSockets {
   private look(): void {
     const now = performance.now()
     for (const entry of this.entries) {
-      if (waiting(entry.socket) !== 0) entry.quietSince = now
-      if (now >= entry.deadline || isShut(entry.socket)) this.end(entry)
-      else if (now - entry.quietSince >= quietOf(entry) && now >= entry.lookAt) this.endUnlessHeld(entry, now)
+      try {
+        this.lookAt(entry, now)
+      } catch (error) {
+        this.failed(entry, error)
+      }
     }
+  }
+
+  private lookAt(entry: Entry, now: number): void {
+    if (waiting(entry.socket) !== 0) entry.quietSince = now
+    if (now >= entry.deadline || isShut(entry.socket)) this.end(entry)
+    else if (now - entry.quietSince >= quietOf(entry) && now >= entry.lookAt)
+      this.endUnlessHeld(entry, now).catch((error: unknown) => this.failed(entry, error))
+  }
+
+  /** It is looked at again. */
+  private failed(entry: Entry, error: unknown): void {
+    const { name, socket } = entry
+    if (!entry.failed) this.log.error({ err: error, name, cookie: socket.cookie }, 'an old socket could not be closed')
+    entry.failed = true
   }
 
   /** A holder that accepts from it still would take its end for an error; one that has swapped has closed it. */
@@ -147,17 +165,20 @@ export class LeavingSockets {
   }
 
   private end(entry: Entry): void {
-    this.entries.delete(entry)
     const { name, socket } = entry
     const dropped = waiting(socket) ?? 0
-    const details = { name, socket: formatAddress(socket.address), cookie: socket.cookie, dropped }
-    if (dropped > 0) this.log.warn(details, 'old socket closed: what waited in its queue is lost')
-    else this.log.info(details, 'old socket closed')
     // A copy that is left somewhere would keep the address, and get clients that nobody answers.
     if (listens(socket)) endListener(socket.fd.fd)
     if (socket.address.type === 'tcp') ReuseGroup.of(socket.fd).leave(socket.fd)
-    this.kept.note(this.entries, socket)
-    socket.close()
+    this.entries.delete(entry)
+    try {
+      this.kept.note(this.entries, socket)
+    } finally {
+      socket.close()
+    }
+    const details = { name, socket: formatAddress(socket.address), cookie: socket.cookie, dropped }
+    if (dropped > 0) this.log.warn(details, 'old socket closed: what waited in its queue is lost')
+    else this.log.info(details, 'old socket closed')
     if (this.entries.size > 0) return
     clearInterval(this.timer)
     this.timer = undefined
