@@ -95,9 +95,23 @@ export class Upgrade {
     const { attempt } = this
     if (!attempt) return
     clearTimeout(attempt.timer)
-    if (event.type === 'prepared') void this.freeze(attempt, event)
+    if (event.type === 'prepared') void this.stopFor(attempt, event)
     else if (event.type === 'failed') this.failed(attempt, event.why)
     else this.committed(attempt)
+  }
+
+  /** The new broker has not been told to take over when that fails. */
+  private async stopFor(attempt: Attempt, next: Which): Promise<void> {
+    try {
+      await this.freeze(attempt, next)
+    } catch (error) {
+      if (attempt.frozen) this.host.thaw()
+      else this.host.unhush()
+      attempt.frozen = false
+      this.log.error({ err: error }, 'upgrade: this broker cannot stop for the new one')
+      if (this.attempt === attempt)
+        this.giveUp('SYSTEM', `this broker cannot stop for the new one: ${(error as Error).message}`)
+    }
   }
 
   private async freeze(attempt: Attempt, { pid, version }: Which): Promise<void> {
