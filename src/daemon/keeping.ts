@@ -88,6 +88,8 @@ export class Keeping {
           { key: event.key, err: event.error },
           'the keeper cannot keep this: it would be lost with the broker; see RLIMIT_NOFILE',
         )
+      case 'behind':
+        return this.behind(event.isBehind)
       case 'lost':
         return this.lost()
       case 'take':
@@ -95,6 +97,16 @@ export class Keeping {
       default:
         this.onUpgrade(event)
     }
+  }
+
+  private behind(isBehind: boolean): void {
+    const { pid } = this.keeper
+    if (isBehind)
+      this.log.error(
+        { pid },
+        'the keeper takes nothing, maybe stopped: what changes from now on would be lost with the broker',
+      )
+    else this.log.info({ pid }, 'the keeper has everything again')
   }
 
   private lost(): void {

@@ -71,7 +71,7 @@ export async function serve(
     const manager = new ServiceManager(process.env, log)
     undo.push(() => manager.close())
     const keeper = keeping?.keeper ?? NO_STORE
-    const store = new SystemdStore(keeper, manager.notices, takePassedFds(process.env), { held: givesWay() })
+    const store = new SystemdStore(keeper, manager.notices, takePassedFds(process.env), { held: givesWay(), log })
     undo.push(() => store.close())
     const ahead = givesWay() ? new SocketsAhead(config, keeping!.keeper) : undefined
     if (givesWay()) await keeping!.prepared()
@@ -106,7 +106,13 @@ export async function serve(
       },
       shutdown: () => stop.stopping || stop.act('SIGINT'),
     }
-    hangup = () => void broker.operator.reload({ dryRun: false })
+    hangup = () => {
+      try {
+        broker.operator.reload({ dryRun: false })
+      } catch (error) {
+        log.error({ err: error }, 'reload failed')
+      }
+    }
     const listener = openControl(config, kept, (fd) => broker.accept(fd), log)
     undo.push(() => {
       listener.removePath()

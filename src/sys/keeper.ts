@@ -13,6 +13,8 @@ export const KEEPER_VARIABLE = 'FD_BROKER_KEEPER'
 /** What the keeper tells of its own accord. */
 export type KeeperEvent =
   | { type: 'signal'; signal: NodeJS.Signals }
+  /** It takes nothing that it is sent, which waits; or has taken all of it. */
+  | { type: 'behind'; isBehind: boolean }
   /** Something could not be kept. */
   | { type: 'fault'; key: string; error: SystemError }
   /** The new broker of an upgrade is loaded; it waits for frozen(). */
@@ -37,6 +39,9 @@ export interface KeeperHello {
   deaths: number
 }
 
+/** Clients wait for that. */
+const FROZEN_PATIENCE_MS = 100
+
 const ROLES = ['first', 'again', 'candidate'] as const
 const SIGNALS = new Map(Object.entries(os.signals).map(([name, number]) => [number, name as NodeJS.Signals]))
 
@@ -49,6 +54,7 @@ export class Keeper implements DescriptorStore {
   #ahead: Map<string, OwnedFd[]> | undefined
   /** What a candidate wants kept: nothing that it does has an effect before it is the broker. */
   #held: { op: string; key: string; fds: OwnedFd[] }[] | undefined
+  #onEvent: (event: KeeperEvent) => void = () => {}
 
   /** The keeper that started this process; undefined when none did. */
   static of(variables: NodeJS.ProcessEnv): Keeper | undefined {
@@ -60,7 +66,10 @@ export class Keeper implements DescriptorStore {
   }
 
   private constructor(socket: OwnedFd) {
-    this.#link = new KeeperLink(socket)
+    this.#link = new KeeperLink(socket, {
+      behind: (isBehind) => this.#onEvent({ type: 'behind', isBehind }),
+      unsent: (_, key, error) => this.#onEvent({ type: 'fault', key, error }),
+    })
     this.pid = process.ppid
     const { bytes } = this.#link.answer('H')
     const [role, lastPid, status, deaths] = [0, 4, 8, 12].map((at) => bytes.readInt32LE(at)) as [
@@ -161,9 +170,10 @@ export class Keeper implements DescriptorStore {
     this.#link.send('A')
   }
 
-  /** This broker does nothing any more: the new one may take over. */
+  /** This broker does nothing any more: the new one may take over. Throws when the keeper cannot be told, and will not be told later. */
   frozen(): void {
-    this.#link.send('z')
+    if (!this.#link.sendNow('z', '', [], FROZEN_PATIENCE_MS))
+      throw new Error('the keeper takes nothing: is it stopped?')
   }
 
   /** The new one: everything is loaded. `program` is the keeper that belongs to it. */
@@ -196,6 +206,7 @@ export class Keeper implements DescriptorStore {
   }
 
   listen(onEvent: (event: KeeperEvent) => void): void {
+    this.#onEvent = onEvent
     this.#link.listen(
       (packet) => {
         const event = this.#follow(packet) ? undefined : eventOf(packet)

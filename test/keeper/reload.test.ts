@@ -1,15 +1,19 @@
 // Reloads of a broker under a keeper: while it is upgraded, and while it is killed.
 
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { Asker } from '../support/asker.ts'
 import { childrenOf, stopCleanly, until } from '../support/daemon.ts'
+import { useInstalledCopy } from '../support/installed-copy.ts'
 import { brokerPid, killBroker, startKept } from '../support/keeper.ts'
 import { forbidLeaks } from '../support/leaks.ts'
 import { seeded } from '../support/random.ts'
 import { cookies, list, portOf, refuses, rewrite } from '../support/reloading.ts'
+import { install } from '../support/upgrade.ts'
 
 forbidLeaks()
+const installedCopy = useInstalledCopy()
 
 const name = (title: string, listen: string, more = '') =>
   `[sockets.${title}]\nlisten = "${listen}"\nallow = ["any"]\n${more}\n`
@@ -38,6 +42,23 @@ it('a reload gives up the upgrade that is under way; a dry run does not', async 
   expect(await asker.next(15_000)).toMatchObject({ ok: true, from: { pid: before } })
   asker.close()
   expect((await list(daemon)).map((each) => each.name)).toEqual(['web', 'api'])
+  await stopCleanly(daemon)
+})
+
+it('a reload by SIGHUP that fails half-way is said, and ends no broker', async () => {
+  const copy = installedCopy()
+  const daemon = await startKept({ sockets: web, cli: join(copy, 'dist/cli/main.js') })
+  install(copy, 'dist/daemon/apply-config.js', (text) =>
+    text.replace('host.step(', "if (next.names.has('api')) throw new Error('half-way'); $&"),
+  )
+  const broker = await killBroker(daemon)
+  rewrite(daemon, web + api)
+  daemon.process.kill('SIGHUP')
+  await until(() => daemon.logs().some(({ msg }) => msg === 'reload failed'), 'it is said')
+  rewrite(daemon, web)
+  daemon.process.kill('SIGHUP')
+  await until(() => daemon.logs().some(({ msg }) => msg === 'reload'), 'the next one is done')
+  expect(await brokerPid(daemon)).toBe(broker)
   await stopCleanly(daemon)
 })
 

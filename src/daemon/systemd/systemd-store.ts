@@ -1,11 +1,21 @@
 // systemd as a second keeper: whatever the broker keeps, systemd's file descriptor store has too (FDSTORE=1), and gives back by
 // LISTEN_FDS when the unit is started again. The store knows names only, and removes all descriptors of a name at once.
 
-import { type DescriptorStore, dupAll, type OwnedFd, type PassedFd, socketCookie } from '../../sys/index.ts'
+import { fstatSync } from 'node:fs'
+import {
+  type DescriptorStore,
+  dupAll,
+  type OwnedFd,
+  type PassedFd,
+  SystemError,
+  socketCookie,
+} from '../../sys/index.ts'
+import type { Log } from '../log.ts'
 import type { Notices } from './notices.ts'
 
-/** A lock ends with the process that has it. */
-const NOT_STORED = new Set(['.lock'])
+/** A lock ends with the process that has it, and an upgrade hands connections on by the keeper. */
+const NOT_STORED = /^\.(lock$|conn\/)/
+const RETRY_MS = 1000
 const PASSED = /^\.listen\/\d+\/(.*)$/
 
 /** A socket's is the name that it belongs to; what is internal begins with a dot. */
@@ -21,6 +31,12 @@ export function keyOfStored(name: string): string {
   return name.endsWith('.socket') ? name.slice(0, -'.socket'.length) : name
 }
 
+/** A descriptor that could not be copied: lent, and it is not that one any more when its number leads to another file. */
+interface Lent {
+  fd: number
+  file: string
+}
+
 export class SystemdStore implements DescriptorStore {
   private readonly inner: DescriptorStore
   private readonly notices: Notices
@@ -34,13 +50,25 @@ export class SystemdStore implements DescriptorStore {
   private waiting: (() => void)[] | undefined
   /** Internal names that the store has from before: what is put under them now takes the place of that. */
   private readonly stale = new Set<string>()
+  private readonly log: Log | undefined
+  /** By key, what there was no descriptor for a copy of; and names of which systemd was not sent all. Both are tried again. */
+  private readonly owed = new Map<string, Lent[]>()
+  private readonly incomplete = new Set<string>()
+  private retry: NodeJS.Timeout | undefined
+  private short = false
 
   /** `held`: systemd hears of nothing before begin(). */
-  constructor(inner: DescriptorStore, notices: Notices, passed: PassedFd[], { held = false } = {}) {
+  constructor(
+    inner: DescriptorStore,
+    notices: Notices,
+    passed: PassedFd[],
+    options: { held?: boolean; log?: Log } = {},
+  ) {
     this.inner = inner
     this.notices = notices
     this.passed = passed
-    if (held) this.waiting = []
+    this.log = options.log
+    if (options.held) this.waiting = []
   }
 
   /** The new broker of an upgrade is the broker now. */
@@ -66,19 +94,57 @@ export class SystemdStore implements DescriptorStore {
   }
 
   private copy(key: string, fds: readonly number[]): void {
-    if (!this.notices.active || NOT_STORED.has(key)) return
+    if (!this.notices.active || NOT_STORED.test(key)) return
     const name = storedName(key)
     const keys = this.stored.get(name) ?? new Map<string, OwnedFd[]>()
     const former = keys.get(key)
-    this.stored.set(name, keys.set(key, dupAll(fds)))
+    this.stored.set(name, keys)
+    this.owed.delete(key)
+    const copies = this.shortOf(
+      () => dupAll(fds),
+      () => this.owed.set(key, fds.map(lentOf)),
+    )
+    if (copies === undefined) keys.delete(key)
+    else keys.set(key, copies)
     for (const fd of former ?? []) fd.close()
     if (former !== undefined || this.stale.delete(name)) this.storeAnew(name)
-    else this.store(name, keys.get(key)!)
+    else if (copies !== undefined) this.store(name, copies)
+  }
+
+  /** Who changes what is stored is in the midst of something that cannot be undone: what is short now is tried again. */
+  private shortOf<T>(act: () => T, owe: () => unknown): T | undefined {
+    try {
+      return act()
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error
+      if (!this.short)
+        this.log?.error({ err: error }, 'systemd cannot be given all that it is to keep; it is tried again')
+      this.short = true
+      owe()
+      this.retry ??= setTimeout(() => this.settleDebts(), RETRY_MS).unref()
+      return undefined
+    }
+  }
+
+  private settleDebts(): void {
+    this.retry = undefined
+    for (const [key, lent] of [...this.owed]) {
+      this.owed.delete(key)
+      if (lent.every(isStill)) this.copy(key, numbersOf(lent))
+    }
+    for (const name of [...this.incomplete]) {
+      this.incomplete.delete(name)
+      this.storeAnew(name)
+    }
+    if (this.owed.size > 0 || this.incomplete.size > 0) return
+    this.short = false
+    this.log?.info('systemd has been given all that it is to keep')
   }
 
   delete(key: string): void {
     this.inner.delete(key)
-    if (!this.notices.active || NOT_STORED.has(key)) return
+    this.owed.delete(key)
+    if (!this.notices.active || (NOT_STORED.test(key) && !this.stale.delete(storedName(key)))) return
     const name = storedName(key)
     const keys = this.stored.get(name)
     for (const fd of keys?.get(key) ?? []) fd.close()
@@ -120,6 +186,7 @@ export class SystemdStore implements DescriptorStore {
   }
 
   close(): void {
+    clearTimeout(this.retry)
     for (const keys of this.stored.values()) for (const fds of keys.values()) for (const fd of fds) fd.close()
     this.stored.clear()
   }
@@ -135,11 +202,27 @@ export class SystemdStore implements DescriptorStore {
     if (this.waiting) return void this.waiting.push(() => this.store(name, fds))
     // Replaced or given up since.
     if (fds.some(({ closed }) => closed)) return
-    this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, numbersOf(fds))
+    this.shortOf(
+      () => this.notices.send(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, numbersOf(fds)),
+      () => this.incomplete.add(name),
+    )
   }
 }
 
-const numbersOf = (fds: readonly OwnedFd[]) => fds.map(({ fd }) => fd)
+const numbersOf = (fds: readonly { fd: number }[]) => fds.map(({ fd }) => fd)
+
+const lentOf = (fd: number): Lent => ({ fd, file: fileOf(fd) })
+const isStill = ({ fd, file }: Lent) => file !== '' && fileOf(fd) === file
+
+/** Empty for what has no inode of its own, as a pidfd before Linux 6.9. */
+function fileOf(fd: number): string {
+  try {
+    const stats = fstatSync(fd)
+    return stats.isSocket() || stats.isFile() ? `${stats.dev}:${stats.ino}` : ''
+  } catch {
+    return ''
+  }
+}
 
 /** A socket comes twice when its .socket unit passes it and the store has it. */
 function isSameSocket(one: OwnedFd, other: OwnedFd): boolean {
