@@ -2,7 +2,7 @@
 // of the same user bind the port and take the datagrams: it is set back in the same turn of the loop.
 
 import type { Socket } from 'node:dgram'
-import { idleDescriptor, keepReuseAddress, type OwnedFd } from '../sys/index.ts'
+import { findEpolls, idleDescriptor, keepReuseAddress, type OwnedFd, swapDescriptor } from '../sys/index.ts'
 import { awaitListening } from './await-listening.ts'
 import { datagramMisfit } from './misfit.ts'
 import { retireNumber } from './retire.ts'
@@ -35,25 +35,41 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
       return numbers
     },
     misfit: (one) => datagramMisfit(socket, one) ?? 'a node:dgram socket reads one socket',
-    rearrange(places) {
+    /** The one that it reads next when its own goes without a successor. */
+    heir(places, sockets) {
+      if (places.some((place) => place !== undefined && numbers[place] === number)) return undefined
+      const at = sockets.findIndex((each) => datagramMisfit(socket, each) === undefined)
+      return at < 0 ? undefined : at
+    },
+    rearrange(places, more) {
       const had = numbers.includes(number)
-      numbers = places.map((place) => (place === undefined ? undefined : numbers[place]))
-      if (had && !numbers.includes(number))
-        retireNumber(
-          number,
-          () => isOpen(socket),
-          () => idleDescriptor(number),
-        )
+      numbers = places.map((place, at) => (more[at] ? number : place === undefined ? undefined : numbers[place]))
+      const heir = more.find((each) => each !== undefined)
+      if (heir) readNext(heir)
+      else if (had && !numbers.includes(number)) retireNumber(number, isOpen, () => idleDescriptor(number))
     },
   }
-}
 
-/** Node says it in no other way in the turn in which the socket is closed. */
-function isOpen(socket: Socket): boolean {
-  try {
-    socket.address()
-    return true
-  } catch {
-    return false
+  /** What waits at the former one is read before. */
+  function readNext(next: OwnedFd): void {
+    const isWanted = () => {
+      if (isOpen()) return true
+      next.close()
+      return false
+    }
+    retireNumber(number, isWanted, () => {
+      swapDescriptor(next.fd, number, findEpolls())
+      next.close()
+    })
+  }
+
+  /** Node says it in no other way in the turn in which the socket is closed. */
+  function isOpen(): boolean {
+    try {
+      socket.address()
+      return true
+    } catch {
+      return false
+    }
   }
 }

@@ -11,6 +11,10 @@ export function isAway(error: unknown): boolean {
   return error instanceof SystemError && ['ENOENT', 'ECONNREFUSED', 'EAGAIN'].includes(error.code)
 }
 
+export function isClosed(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'CLOSED'
+}
+
 /** A quota is exhausted now. */
 export function isLimit(error: unknown): boolean {
   return error instanceof BrokerError && error.code === 'LIMIT'

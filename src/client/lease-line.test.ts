@@ -80,6 +80,14 @@ describe('the line of a lease', () => {
     expect([leasesAt('/listed'), owner.lines.size]).toEqual([[], 0])
   })
 
+  it('is given back when the broker refuses the reclaim, for whoever has nothing', async () => {
+    const { line, end, lose } = lining('/refused')
+    line.connect(end)
+    lose()
+    line.moveTo(connecting('/refused', () => new BrokerError('DENIED', 'not yours')).connection)
+    await expect(line.release()).resolves.toBeUndefined()
+  })
+
   it('asks again on the next connection what was lost with the first, and the lease notices nothing', async () => {
     const { line, heard, end, first, lose } = lining('/again', { reply: () => first.plain.ended ?? answer() })
     line.connect(end)

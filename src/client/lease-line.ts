@@ -7,7 +7,7 @@ import type { SocketDescription } from '../protocol/messages.ts'
 import { noLongerThan, within } from './abort.ts'
 import { type Answer, closeAll } from './answers.ts'
 import type { Connection, LeaseSink, RequestOptions } from './connection.ts'
-import { leaseOver, noAnswer } from './failures.ts'
+import { isClosed, leaseOver, noAnswer } from './failures.ts'
 import { Gate } from './gate.ts'
 import { located } from './located.ts'
 import { stayAlive } from './stay-alive.ts'
@@ -27,6 +27,8 @@ export interface LineOwner {
 
 /** What the process need not stay alive for. */
 const BACKGROUND = { background: true }
+
+const PROBE_MS = 1000
 
 type LineRequest = Pick<RequestOptions, 'signal' | 'answered' | 'unwanted'> & { held?: boolean }
 
@@ -94,10 +96,21 @@ export class LeaseLine implements LeaseSink {
         return await untilAdmitted(connection, ask, { signal, timeout: Math.min(timeout, left()) })
       } catch (error) {
         const lost = connection?.ended
+        const unanswered = connection !== undefined && lost === undefined && isClosed(error)
+        if (unanswered && op === 'ready' && (await this.#answers(connection!, signal)))
+          return this.request(op, { ...options, held: true })
         if (lost === undefined || error !== lost || !this.#owner.willReclaim(lost)) throw located(error, this.request)
         connection = undefined
       }
     }
+  }
+
+  /** Who answers something else holds the answer: the name has become exclusive since the grant. */
+  async #answers(connection: Connection, signal: AbortSignal): Promise<boolean> {
+    const limits = { signal, timeout: Math.min(this.#owner.timeout, PROBE_MS) }
+    const answer = await connection.request('sockets', { lease: this.lease }, limits).catch(() => undefined)
+    closeAll(answer?.fds ?? [])
+    return answer !== undefined
   }
 
   /** The connection that has the lease; waits while the broker is away. */
@@ -121,7 +134,8 @@ export class LeaseLine implements LeaseSink {
     connection.detach(this.lease)
     if (connection.ended) return this.#owner.willReclaim(connection.ended) ? undefined : this.forget()
     try {
-      await noLongerThan(this.#ours.isOpen ? this.#owner.timeout : 0, this.#giveBack(connection))
+      const patience = this.#ours.isOpen ? this.#owner.timeout : 0
+      await stayAlive(() => noLongerThan(patience, this.#giveBack(connection)))
     } catch (error) {
       throw located(error, this.release)
     }
@@ -129,16 +143,18 @@ export class LeaseLine implements LeaseSink {
 
   /** Settles when the broker knows it, or is lost: the next one is told then. */
   async #giveBack(connection: Connection): Promise<void> {
+    const isOurs = this.#ours.isOpen
     const ask = () => connection.request('release', { lease: this.lease }, BACKGROUND)
     try {
       // At once behind the reclaim: who acquires the name again is to find it free. Where that is refused for the moment, so is this.
-      const early = this.#ours.isOpen ? undefined : await ask().catch(() => this.#reclaiming)
+      const early = isOurs ? undefined : await ask().catch(() => this.#reclaiming)
       if (early === undefined) await untilAdmitted(connection, ask, BACKGROUND)
       this.forget()
     } catch (error) {
       if (connection.ended && this.#owner.willReclaim(connection.ended)) return
       this.forget()
-      if (!connection.ended) throw error
+      // A lease that the broker does not know has been given back.
+      if (!connection.ended && isOurs) throw error
     }
   }
 

@@ -58,17 +58,19 @@ export class Listening {
     fds: readonly OwnedFd[],
     copy: Copy,
   ): () => void {
-    const added = sockets.flatMap((socket, at) => (places[at] === undefined ? { socket, fd: fds[at]! } : []))
     const changes = [...this.#opened].map((opened) => {
-      const misfits = added.filter(({ socket }) => opened.misfit(socket) !== undefined)
-      const fitting = sockets.map((socket) => added.find((each) => each.socket === socket && !misfits.includes(each)))
-      return { opened, misfits, more: fitting.map((each) => each && copy(each.fd)) }
+      const heir = opened.heir(places, sockets)
+      const added = sockets.filter((_, at) => places[at] === undefined && at !== heir)
+      const misfits = added.filter((socket) => opened.misfit(socket) !== undefined)
+      const isMore = (socket: SocketDescription, at: number) =>
+        at === heir || (added.includes(socket) && !misfits.includes(socket))
+      const more = sockets.map((socket, at) => (isMore(socket, at) ? copy(fds[at]!) : undefined))
+      return { opened, misfits, more }
     })
     return () => {
       this.#sockets = sockets
       for (const { opened, misfits, more } of changes) {
-        for (const { socket } of misfits)
-          this.#warnUnserved(socket, `${opened.misfit(socket)}; it needs a name of its own`)
+        for (const socket of misfits) this.#warnUnserved(socket, `${opened.misfit(socket)}; it needs a name of its own`)
         opened.rearrange(places, more, sockets)
       }
     }
@@ -91,10 +93,10 @@ export class Listening {
   }
 
   #opener(server: Server) {
+    const unserved = (socket: SocketDescription, why: string) => this.#warnUnserved(socket, why)
     if (server instanceof StreamServer) {
       this.#assertStream(server)
-      return (fds: readonly OwnedFd[]) =>
-        openStream(server, fds, this.#sockets, (socket, why) => this.#warnUnserved(socket, why))
+      return (fds: readonly OwnedFd[]) => openStream(server, fds, this.#sockets, unserved)
     }
     if (server instanceof DatagramSocket) {
       this.#assertDatagram(server)

@@ -55,6 +55,20 @@ it('is silent behind a close() that the program has put before it meanwhile, and
   endAgain()
 })
 
+it('hears a close() that was put back to what it was before, too', () => {
+  const server = new Server()
+  const { close } = server
+  const end = onCloseCall(server, () => {})
+  server.close = () => server
+  end()
+  server.close = close
+  const told = vi.fn()
+  const endAgain = onCloseCall(server, told)
+  server.close()
+  expect(told).toHaveBeenCalledOnce()
+  endAgain()
+})
+
 it('does not tell of a call that throws', () => {
   const socket = createSocket('udp4')
   socket.close()

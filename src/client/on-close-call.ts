@@ -35,10 +35,11 @@ class Hook {
 
   remove(listener: () => void): void {
     this.listeners.delete(listener)
+    if (this.listeners.size > 0) return
+    hooks.delete(this.#server)
     // One that the program has put around this one goes on calling it.
-    if (this.listeners.size > 0 || this.#server.close !== this.#close) return
+    if (this.#server.close !== this.#close) return
     if (this.#own) this.#server.close = this.#former
     else Reflect.deleteProperty(this.#server, 'close')
-    hooks.delete(this.#server)
   }
 }

@@ -20,6 +20,8 @@ export interface Opened {
   numbers: readonly (number | undefined)[]
   /** Why it cannot serve one more such socket; undefined when it can. */
   misfit(socket: SocketDescription): string | undefined
+  /** Of the sockets that the lease has from now on, one that is to come with a descriptor although it had it before. */
+  heir(places: readonly (number | undefined)[], sockets: readonly SocketDescription[]): number | undefined
   /**
    * The sockets have changed: `places` says for each which former one it is; of the others those that it can serve come with a
    * descriptor, which is the server's now.
@@ -72,6 +74,7 @@ export function openStream(
       return listeners.map((each) => each?.number)
     },
     misfit: (socket) => streamMisfit(server, socket),
+    heir: () => undefined,
     rearrange(places, more, sockets) {
       const former = listeners
       listeners = places.map((place, at) => (place === undefined ? oneMore(more[at], sockets[at]!) : former[place]))

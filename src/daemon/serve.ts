@@ -149,7 +149,7 @@ export async function serve(
     left = status === 'replaced' || status === 'kept'
     if (status === 'replaced') return 0
     if (status === 'kept') await leave(broker, manager, log)
-    keeping?.keeper.ending()
+    if (keeping && !(await endKeeper(keeping, log))) left = true
     return status === 'kept' ? 0 : status
   } finally {
     if (!left) for (const step of undo.reverse()) step()
@@ -248,6 +248,18 @@ function untilReplaced({ broker, listener, connections, keeping, stop }: Replace
     }
     broker.upgrade = new Upgrade(keeping, host, log)
   })
+}
+
+/** One that does not hear of the end takes it for a death, and is to find everything then: false. */
+async function endKeeper({ keeper }: Keeping, log: Log): Promise<boolean> {
+  const hears = await keeper.caughtUp()
+  if (hears) keeper.ending()
+  else
+    log.error(
+      { pid: keeper.pid },
+      'the keeper takes nothing, maybe stopped: it will start another broker when it goes on',
+    )
+  return hears
 }
 
 /** systemd has the sockets and the state: the next broker goes on with them, and with every lease. */

@@ -71,12 +71,45 @@ it('of what waits for one key the last alone comes', () => {
   ])
 })
 
-it('what cannot wait, for want of descriptors, is told of', () => {
-  const { link, told } = stage()
+it('what there is no descriptor to copy for waits all the same, and takes the place of what waited for its key', () => {
+  const { link, far, told } = stage()
+  using former = createMemoryFile('former')
   using file = createMemoryFile('one')
+  fill(link)
+  link.send('P', 'web#0', [former.fd])
+  vi.spyOn(addon, 'dup').mockReturnValue(-constants.errno.EMFILE)
+  link.send('P', 'web#0', [file.fd, file.fd])
+  vi.restoreAllMocks()
+  read(far)
+  expect(link.sendNow('S')).toBe(true)
+  expect(read(far)).toEqual([
+    { text: 'Pweb#0', files: 2 },
+    { text: 'S', files: 0 },
+  ])
+  expect(told).toEqual([true, false])
+})
+
+it('what is another file by then is not sent, which is told', () => {
+  const { link, far, told } = stage()
+  const file = createMemoryFile('one')
   fill(link)
   vi.spyOn(addon, 'dup').mockReturnValue(-constants.errno.EMFILE)
   link.send('P', 'web#0', [file.fd])
   vi.restoreAllMocks()
-  expect(told).toEqual([['P', 'web#0']])
+  file.close()
+  read(far)
+  link.send('S')
+  expect(read(far)).toEqual([{ text: 'S', files: 0 }])
+  expect(told).toEqual([true, ['P', 'web#0'], false])
+})
+
+it('who ends waits for a keeper that is behind, and not for ever', async () => {
+  const { link, far } = stage()
+  expect(await link.caughtUp()).toBe(true)
+  fill(link)
+  link.send('X')
+  expect(await link.caughtUp()).toBe(false)
+  read(far)
+  await expect.poll(() => link.behind).toBe(false)
+  expect(await link.caughtUp()).toBe(true)
 })

@@ -1,6 +1,8 @@
 // Packets between the broker and its keeper (native/keeper.h): a byte that says what it is, then what belongs to it.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addon, constants } from './addon.ts'
+import { isStill, type LentFile, lentFile } from './lent-file.ts'
 import { dupAll, type OwnedFd } from './owned-fd.ts'
 import { isPassing } from './passing-errors.ts'
 import { Poll, READABLE } from './poll.ts'
@@ -26,7 +28,9 @@ export interface KeeperLinkFate {
 interface Waiting {
   op: string
   payload: Uint8Array | string
+  /** Copies; where there was no descriptor for them, what is the sender's still. */
   fds: OwnedFd[]
+  lent: LentFile[]
 }
 
 const PACKET_MAX = 1024
@@ -63,7 +67,13 @@ export class KeeperLink {
   }
 
   get behind(): boolean {
-    return this.#waiting.size > 0
+    return this.#waiting.size > 0 && !this.closed
+  }
+
+  /** Resolves when the keeper has taken everything, or is gone; after a while in any case. False where it has not taken it. */
+  async caughtUp(): Promise<boolean> {
+    for (const end = performance.now() + this.#patience; this.behind && performance.now() < end; ) await sleep(STEP_MS)
+    return !this.behind
   }
 
   /**
@@ -97,10 +107,10 @@ export class KeeperLink {
 
   #sendLater(op: string, payload: Uint8Array | string, fds: readonly number[]): void {
     try {
-      this.#enqueue({ op, payload, fds: dupAll(fds) })
+      this.#enqueue({ op, payload, fds: dupAll(fds), lent: [] })
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
-      this.#fate.unsent(op, payload.toString(), error)
+      this.#enqueue({ op, payload, fds: [], lent: fds.map(lentFile) })
     }
   }
 
@@ -117,8 +127,8 @@ export class KeeperLink {
     clearTimeout(this.#retry)
     this.#retry = undefined
     for (const [key, next] of this.#waiting) {
-      const numbers = next.fds.map(({ fd }) => fd)
-      const errno = this.#try(next.op, next.payload, numbers)
+      const numbers = [...next.fds, ...next.lent].map(({ fd }) => fd)
+      const errno = next.lent.every(isStill) ? this.#try(next.op, next.payload, numbers) : constants.errno.EBADF
       if (isPassing(errno)) {
         this.#retry = setTimeout(() => this.#sendWaiting(), RETRY_MS).unref()
         return

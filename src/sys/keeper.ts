@@ -156,6 +156,11 @@ export class Keeper implements DescriptorStore {
     this.#link.send('S')
   }
 
+  /** False where the keeper takes nothing: what it was sent last would be lost with this process. */
+  caughtUp(): Promise<boolean> {
+    return this.#link.caughtUp()
+  }
+
   /** This process ends by itself; the keeper ends with it, and with its status. */
   ending(): void {
     this.#link.send('X')

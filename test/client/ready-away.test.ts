@@ -112,7 +112,7 @@ describe('ready() that a broker does not answer', () => {
   it('rejects after `timeout` where the name is shared, and may be asked again', async () => {
     let answers = false
     const { broker } = serve(
-      (request, peer) => granting([], SHARED, answers ? ['acquire'] : ['acquire', 'ready'])(request, peer),
+      (request, peer) => granting([], SHARED, answers ? ['acquire'] : ['acquire', 'ready', 'sockets'])(request, peer),
       {
         timeout: 500,
       },
@@ -124,6 +124,21 @@ describe('ready() that a broker does not answer', () => {
     })
     answers = true
     expect(await lease.ready()).toEqual({ state: 'ready', promoted: true })
+    await lease.release()
+  })
+
+  it('waits where the name has become exclusive since: the broker answers something else', async () => {
+    let answer: (() => void) | undefined
+    const held: Handler = (request, peer) => {
+      if (request.op === 'ready') answer = () => peer.send({ id: request.id, ok: true, state: 'ready', promoted: true })
+      return SHARED(request, peer)
+    }
+    const { broker, fake } = serve(granting([], held, ['acquire', 'ready']), { timeout: 500 })
+    const lease = await broker.acquire('web')
+    const ready = lease.ready()
+    await expect.poll(() => ops(fake.requests)).toEqual(['hello', 'acquire', 'ready', 'sockets', 'ready'])
+    answer!()
+    expect(await ready).toEqual({ state: 'ready', promoted: true })
     await lease.release()
   })
 
@@ -151,6 +166,21 @@ describe('ready() that a broker does not answer', () => {
     await lease.release()
     expect(await ready).toMatchObject({ code: 'ENDED' })
   })
+})
+
+describe('release()', () => {
+  it.each(['Infinity', '3e9'])(
+    'keeps the process alive until the broker has answered, with a timeout of %s, too',
+    async (timeout) => {
+      const { fake } = serve(granting([], SHARED, ['acquire']))
+      const script = `
+    const lease = await connect({ timeout: ${timeout} }).acquire('web')
+    await lease.release()
+    console.log('over')`
+      const result = await runChild(script, { directory: scratch.path, socket: fake.path })
+      expect(result).toEqual({ code: 0, stdout: 'over\n', stderr: '' })
+    },
+  )
 })
 
 describe('release() that a broker does not answer', () => {

@@ -322,6 +322,29 @@ describe('a socket that the server cannot serve', () => {
     await lease.release()
   })
 
+  it('gives a datagram socket that loses its own the other one, and its successors', async () => {
+    const [own, other, next] = [sdk.socket('udp'), sdk.socket('udp'), sdk.socket('udp')]
+    const { lease, replace } = await stage([own])
+    const main = dgram.createSocket('udp4')
+    const heard: string[] = []
+    main.on('message', (bytes) => heard.push(String(bytes)))
+    await lease.listen(main)
+    const client = dgram.createSocket('udp4')
+    const told = async (what: string, to: BrokerSocket) => {
+      client.send(what, portOf(to), '127.0.0.1')
+      for (let i = 0; i < 100 && heard.at(-1) !== what; i++) await sleep(10)
+      return heard
+    }
+    await replace([own, other])
+    await replace([other])
+    expect(await told('other', other)).toEqual(['other'])
+    await replace([next])
+    expect(await told('next', next)).toEqual(['other', 'next'])
+    client.close()
+    main.close()
+    await lease.release()
+  })
+
   it('leaves a datagram socket on nothing when it comes instead of its own', async () => {
     const [udp, tcp] = [sdk.socket('udp'), sdk.socket('tcp')]
     const { lease, replace } = await stage([udp])

@@ -4,7 +4,7 @@ import { fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { pino } from 'pino'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Notices } from '../../src/daemon/systemd/notices.ts'
 import { addon, constants as c } from '../../src/sys/addon.ts'
 import { createMemoryFile } from '../../src/sys/memory-file.ts'
@@ -34,6 +34,10 @@ class Manager {
   constructor() {
     check(addon.bind(this.#socket.fd, c.AF_UNIX, this.path, 0), 'bind')
     atEnd(() => this.close())
+  }
+
+  get fd(): number {
+    return this.#socket.fd
   }
 
   /** What waits, one text for each, with the inodes of what came along. */
@@ -160,7 +164,7 @@ describe('notices', () => {
     expect(manager.read()).toEqual([`FDSTORE=1 ${ino}`, 'WATCHDOG=1', 'WATCHDOG=1', 'WATCHDOG=1'])
   })
 
-  it('wait where not even that one could be had: none is lost, none overtakes another, and nobody is warned', async () => {
+  it('wait where not even that one could be had: none is lost, none overtakes another, and that is said once', async () => {
     const manager = new Manager()
     const notices = withFullTable(() => noticesTo(manager.path))
     using file = createMemoryFile('test')
@@ -178,7 +182,25 @@ describe('notices', () => {
     expect(manager.read()).toEqual([])
     await notices.sent()
     expect(manager.read()).toEqual([`FDSTORE=1 ${ino}`, 'READY=1', 'STOPPING=1'])
-    expect(warnings).toEqual([])
+    expect(warnings).toEqual(['the service manager cannot be told all now; it is tried again'])
+  })
+
+  it('that cannot be stored now let the others pass, and keep their own order', async () => {
+    const manager = new Manager()
+    const notices = noticesTo(manager.path)
+    using file = createMemoryFile('test')
+    const { ino } = fstatSync(file.fd)
+    notices.begin()
+    // So many descriptors are on their way (unix(7)).
+    vi.spyOn(addon, 'sendTo').mockReturnValue(-c.errno.ETOOMANYREFS)
+    notices.send('FDSTORE=1', [file.fd])
+    notices.send('FDSTOREREMOVE=1')
+    notices.send('WATCHDOG=1')
+    await until(() => check(addon.poll(manager.fd, c.POLLIN), 'poll') !== 0, 'the watchdog hears')
+    vi.restoreAllMocks()
+    expect(manager.read()).toEqual(['WATCHDOG=1'])
+    await notices.sent()
+    expect(manager.read()).toEqual([`FDSTORE=1 ${ino}`, 'FDSTOREREMOVE=1'])
   })
 
   it('of the status and of the watchdog wait at most once each: the last is what counts', () => {
@@ -196,7 +218,7 @@ describe('notices', () => {
       notices.send(state)
     notices.send('STATUS=3')
     notices.begin()
-    expect(manager.read()).toEqual(['READY=1\nSTATUS=0', 'RELOADING=1', 'WATCHDOG=1', 'READY=1', 'STATUS=3'])
+    expect(manager.read()).toEqual(['READY=1\nSTATUS=0', 'STATUS=3', 'WATCHDOG=1', 'RELOADING=1', 'READY=1'])
   })
 
   it('that nobody takes are lost, which is said once, and later ones are sent', async () => {

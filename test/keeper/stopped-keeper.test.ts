@@ -1,5 +1,8 @@
 // A keeper that is stopped (SIGSTOP, a frozen cgroup) takes nothing: its broker serves on, and the keeper has everything when it goes on.
 
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { expect, it } from 'vitest'
 import { Asker, closeAll } from '../support/asker.ts'
 import { atEnd } from '../support/cleanup.ts'
@@ -66,5 +69,26 @@ it('grants, reloads by SIGHUP and old sockets go on while the keeper is stopped;
   expect(await Promise.all(names.map((name) => socketsOf(daemon, name)))).toEqual(sockets)
   holder.close()
   other.close()
+  await stopCleanly(daemon)
+})
+
+it('a broker that ends while its keeper is stopped leaves everything to the one that is started then', {
+  timeout: 60_000,
+}, async () => {
+  const unix = '[sockets.unix]\nlisten = "unix://{dir}/unix.sock"\nallow = ["any"]\n'
+  const daemon = await startKept({ sockets: unix + named('other') })
+  const broker = await brokerPid(daemon)
+  const asker = await Asker.connect(daemon.control)
+  daemon.process.kill('SIGSTOP')
+  atEnd(() => daemon.process.kill('SIGCONT'))
+  await overwhelm(daemon, asker)
+  process.kill(broker, 'SIGINT')
+  await until(() => /\) Z /.test(readFileSync(`/proc/${broker}/stat`, 'utf8')), 'it has ended', 20_000)
+  daemon.process.kill('SIGCONT')
+  await until(() => daemon.logs().filter(({ msg }) => msg === 'serving').length === 2, 'another serves')
+  const client = createConnection(`${daemon.directory}/unix.sock`)
+  await once(client, 'connect')
+  client.destroy()
+  asker.close()
   await stopCleanly(daemon)
 })

@@ -58,8 +58,16 @@ export class ServiceManager {
    * FileDescriptorStoreMax=0, the default, it takes nothing, and does not tell.
    */
   storesDescriptors(): Promise<boolean> {
-    this.storing ??= this.notices.active ? storesFor(this.variables) : Promise.resolve(false)
+    this.storing ??= this.notices.active
+      ? storesFor(this.variables).catch(() => this.unknown())
+      : Promise.resolve(false)
     return this.storing
+  }
+
+  /** It could not be asked, for want of descriptors maybe: the next one who wants to know asks again. */
+  private unknown(): boolean {
+    this.storing = undefined
+    return false
   }
 
   close(): void {
@@ -88,10 +96,6 @@ async function storesFor({ FDSTORE }: NodeJS.ProcessEnv): Promise<boolean> {
   if (unit === undefined) return false
   const user = unit.user ? ['--user'] : []
   const words = [...user, 'show', '--property=FileDescriptorStoreMax', '--value', '--', unit.name]
-  try {
-    const { stdout } = await promisify(execFile)('systemctl', words, { timeout: SYSTEMCTL_LIMIT_MS })
-    return Number(stdout) > 0
-  } catch {
-    return false
-  }
+  const { stdout } = await promisify(execFile)('systemctl', words, { timeout: SYSTEMCTL_LIMIT_MS })
+  return Number(stdout) > 0
 }

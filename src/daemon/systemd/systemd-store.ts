@@ -1,10 +1,12 @@
 // systemd as a second keeper: whatever the broker keeps, systemd's file descriptor store has too (FDSTORE=1), and gives back by
 // LISTEN_FDS when the unit is started again. The store knows names only, and removes all descriptors of a name at once.
 
-import { fstatSync } from 'node:fs'
 import {
   type DescriptorStore,
   dupAll,
+  isStill,
+  type LentFile,
+  lentFile,
   type OwnedFd,
   type PassedFd,
   SystemError,
@@ -31,12 +33,6 @@ export function keyOfStored(name: string): string {
   return name.endsWith('.socket') ? name.slice(0, -'.socket'.length) : name
 }
 
-/** A descriptor that could not be copied: lent, and it is not that one any more when its number leads to another file. */
-interface Lent {
-  fd: number
-  file: string
-}
-
 export class SystemdStore implements DescriptorStore {
   private readonly inner: DescriptorStore
   private readonly notices: Notices
@@ -52,7 +48,7 @@ export class SystemdStore implements DescriptorStore {
   private readonly stale = new Set<string>()
   private readonly log: Log | undefined
   /** By key, what there was no descriptor for a copy of; and names of which systemd was not sent all. Both are tried again. */
-  private readonly owed = new Map<string, Lent[]>()
+  private readonly owed = new Map<string, LentFile[]>()
   private readonly incomplete = new Set<string>()
   private retry: NodeJS.Timeout | undefined
   private short = false
@@ -102,7 +98,7 @@ export class SystemdStore implements DescriptorStore {
     this.owed.delete(key)
     const copies = this.shortOf(
       () => dupAll(fds),
-      () => this.owed.set(key, fds.map(lentOf)),
+      () => this.owed.set(key, fds.map(lentFile)),
     )
     if (copies === undefined) keys.delete(key)
     else keys.set(key, copies)
@@ -210,19 +206,6 @@ export class SystemdStore implements DescriptorStore {
 }
 
 const numbersOf = (fds: readonly { fd: number }[]) => fds.map(({ fd }) => fd)
-
-const lentOf = (fd: number): Lent => ({ fd, file: fileOf(fd) })
-const isStill = ({ fd, file }: Lent) => file !== '' && fileOf(fd) === file
-
-/** Empty for what has no inode of its own, as a pidfd before Linux 6.9. */
-function fileOf(fd: number): string {
-  try {
-    const stats = fstatSync(fd)
-    return stats.isSocket() || stats.isFile() ? `${stats.dev}:${stats.ino}` : ''
-  } catch {
-    return ''
-  }
-}
 
 /** A socket comes twice when its .socket unit passes it and the store has it. */
 function isSameSocket(one: OwnedFd, other: OwnedFd): boolean {
