@@ -19,10 +19,10 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'three at a time',
+          name: 'four at a time',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: alone,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 0 },
         },
       },
