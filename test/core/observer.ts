@@ -79,6 +79,10 @@ export class Observer {
   #configured(config: NameConfig): void {
     this.configs.set(config.name, config)
     this.#names.add(config.name)
+    if (config.mode !== 'shared') return
+    // Whoever is ready may accept then, and nobody tells a program that said so by its notify socket.
+    for (const lease of this.leases.values())
+      if (lease.name === config.name && lease.state === 'ready') lease.answered = true
   }
 
   #effect(effect: Effect): void {
