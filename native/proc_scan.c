@@ -3,6 +3,7 @@
  * directory, so a recycled pid is never mixed in: after its end the directory reads ESRCH (proc(5)).
  */
 #include "proc_scan.h"
+#include "passing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,16 +94,10 @@ static bool is_refusal(int error)
   return error == EACCES || error == EPERM;
 }
 
-/* open(2): says nothing of what was to be opened. */
-static bool is_shortage(int error)
-{
-  return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
 static int open_in(struct process *process, const char *name, int flags)
 {
   int fd = openat(process->directory, name, O_RDONLY | O_CLOEXEC | flags);
-  if (fd < 0 && is_shortage(errno))
+  if (fd < 0 && is_passing(errno))
     process->shortage = -errno;
   return fd;
 }
@@ -231,7 +226,7 @@ static int scan_process(const struct proc_wanted *wanted, struct proc_found *fou
   process.shortage = 0;
   process.directory = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (process.directory < 0)
-    return is_shortage(errno) ? -errno : 0;
+    return is_passing(errno) ? -errno : 0;
   int status = 0;
   if (wanted->inode_count > 0 && !look(wanted, &process))
     status = tell_unseen(found, &process, pid);

@@ -37,7 +37,8 @@ struct proc_record {
 
 /*
  * Returns 0 or -errno: that of a process that cannot be looked at for want of descriptors or memory, too, which may have anything open.
- * The caller frees found->bytes and found->unseen in either case. */
+ * The caller frees found->bytes and found->unseen in either case.
+ */
 int proc_scan(const struct proc_wanted *wanted, struct proc_found *found);
 
 #endif

@@ -27,26 +27,24 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
       throw error
     }
   })
-  let numbers: readonly (number | undefined)[] = [number]
+  /** The place of the socket that it reads. */
+  let own: number | undefined = 0
   return {
     listening,
     stop,
-    get numbers() {
-      return numbers
-    },
+    numberAt: (place) => (place === own ? number : undefined),
     misfit: (one) => datagramMisfit(socket, one) ?? 'a node:dgram socket reads one socket',
     /** The one that it reads next when its own goes without a successor. */
     heir(places, sockets) {
-      if (places.some((place) => place !== undefined && numbers[place] === number)) return undefined
-      const at = sockets.findIndex((each) => datagramMisfit(socket, each) === undefined)
-      return at < 0 ? undefined : at
+      if (own !== undefined && places.includes(own)) return undefined
+      return placeOf(sockets.findIndex((each) => datagramMisfit(socket, each) === undefined))
     },
     rearrange(places, more) {
-      const had = numbers.includes(number)
-      numbers = places.map((place, at) => (more[at] ? number : place === undefined ? undefined : numbers[place]))
-      const heir = more.find((each) => each !== undefined)
-      if (heir) readNext(heir)
-      else if (had && !numbers.includes(number)) retireNumber(number, isOpen, () => idleDescriptor(number))
+      const heir = placeOf(more.findIndex((each) => each !== undefined))
+      const former = own
+      own = heir ?? (former === undefined ? undefined : placeOf(places.indexOf(former)))
+      if (heir !== undefined) readNext(more[heir]!)
+      else if (former !== undefined && own === undefined) retireNumber(number, isOpen, () => idleDescriptor(number))
     },
   }
 
@@ -73,3 +71,6 @@ export function openDatagram(socket: Socket, fd: OwnedFd): Opened {
     }
   }
 }
+
+/** What is found nowhere has no place. */
+const placeOf = (index: number): number | undefined => (index < 0 ? undefined : index)

@@ -4,6 +4,7 @@
 import { BrokerError, type ErrorCode } from '../protocol/errors.ts'
 import type { Message } from './answers.ts'
 import type { Connection } from './connection.ts'
+import { hasCode } from './failures.ts'
 import { Gate } from './gate.ts'
 import type { Abortable } from './options.ts'
 import type { Session } from './session.ts'
@@ -86,7 +87,7 @@ export class EventFeed {
         await this.#subscribe(connection, signal)
         return connection
       } catch (error) {
-        if (signal?.aborted || this.#session.ended || isFinal(error)) throw error
+        if (signal?.aborted || this.#session.ended || hasCode(error, ...FINAL)) throw error
         connection?.close(error as BrokerError)
       }
     }
@@ -123,8 +124,4 @@ export class EventFeed {
     this.#failure ??= { reason }
     this.#news.open()
   }
-}
-
-function isFinal(error: unknown): boolean {
-  return error instanceof BrokerError && FINAL.includes(error.code)
 }

@@ -1,6 +1,6 @@
 // The words of what goes wrong between this process and its broker.
 
-import { BrokerError, isErrorCode } from '../protocol/errors.ts'
+import { BrokerError, type ErrorCode, isErrorCode } from '../protocol/errors.ts'
 import { SystemError } from '../sys/index.ts'
 import type { Answer } from './answers.ts'
 
@@ -11,13 +11,8 @@ export function isAway(error: unknown): boolean {
   return error instanceof SystemError && ['ENOENT', 'ECONNREFUSED', 'EAGAIN'].includes(error.code)
 }
 
-export function isClosed(error: unknown): boolean {
-  return error instanceof BrokerError && error.code === 'CLOSED'
-}
-
-/** A quota is exhausted now. */
-export function isLimit(error: unknown): boolean {
-  return error instanceof BrokerError && error.code === 'LIMIT'
+export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
+  return error instanceof BrokerError && codes.includes(error.code)
 }
 
 const AWAY: Record<string, string> = {

@@ -7,7 +7,7 @@ import type { SocketDescription } from '../protocol/messages.ts'
 import { noLongerThan, within } from './abort.ts'
 import { type Answer, closeAll } from './answers.ts'
 import type { Connection, LeaseSink, RequestOptions } from './connection.ts'
-import { isClosed, leaseOver, noAnswer } from './failures.ts'
+import { hasCode, leaseOver, noAnswer } from './failures.ts'
 import { Gate } from './gate.ts'
 import { located } from './located.ts'
 import { stayAlive } from './stay-alive.ts'
@@ -96,7 +96,7 @@ export class LeaseLine implements LeaseSink {
         return await untilAdmitted(connection, ask, { signal, timeout: Math.min(timeout, left()) })
       } catch (error) {
         const lost = connection?.ended
-        const unanswered = connection !== undefined && lost === undefined && isClosed(error)
+        const unanswered = connection !== undefined && lost === undefined && hasCode(error, 'CLOSED')
         if (unanswered && op === 'ready' && (await this.#answers(connection!, signal)))
           return this.request(op, { ...options, held: true })
         if (lost === undefined || error !== lost || !this.#owner.willReclaim(lost)) throw located(error, this.request)

@@ -45,7 +45,7 @@ export class Listening {
 
   /** The numbers under which servers have the socket at that place. */
   numbers(place: number): number[] {
-    return [...this.#opened].flatMap(({ numbers }) => numbers[place] ?? [])
+    return [...this.#opened].flatMap((opened) => opened.numberAt(place) ?? [])
   }
 
   /**
@@ -60,11 +60,10 @@ export class Listening {
   ): () => void {
     const changes = [...this.#opened].map((opened) => {
       const heir = opened.heir(places, sockets)
-      const added = sockets.filter((_, at) => places[at] === undefined && at !== heir)
-      const misfits = added.filter((socket) => opened.misfit(socket) !== undefined)
       const isMore = (socket: SocketDescription, at: number) =>
-        at === heir || (added.includes(socket) && !misfits.includes(socket))
+        at === heir || (places[at] === undefined && opened.misfit(socket) === undefined)
       const more = sockets.map((socket, at) => (isMore(socket, at) ? copy(fds[at]!) : undefined))
+      const misfits = sockets.filter((_, at) => places[at] === undefined && more[at] === undefined)
       return { opened, misfits, more }
     })
     return () => {

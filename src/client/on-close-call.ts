@@ -34,8 +34,7 @@ class Hook {
   }
 
   remove(listener: () => void): void {
-    this.listeners.delete(listener)
-    if (this.listeners.size > 0) return
+    if (!this.listeners.delete(listener) || this.listeners.size > 0) return
     hooks.delete(this.#server)
     // One that the program has put around this one goes on calling it.
     if (this.#server.close !== this.#close) return

@@ -1,17 +1,17 @@
 // The way to the broker: connects on first use, keeps trying while it is away, and connects again after a loss.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../protocol/errors.ts'
 import type { Op, Requests } from '../protocol/messages.ts'
 import { within } from './abort.ts'
 import type { Answer } from './answers.ts'
 import { backOff, LONGEST_DELAY } from './back-off.ts'
 import { Connection, type Introduction } from './connection.ts'
-import { awayTooLong, cannotConnect, isAway, isLimit, noAnswer } from './failures.ts'
+import { awayTooLong, cannotConnect, hasCode, isAway, noAnswer } from './failures.ts'
 import type { Lease } from './lease.ts'
 import { type LeaseLine, leasesAt } from './lease-line.ts'
 import { located } from './located.ts'
 import { type Abortable, type ConnectOptions, DEFAULT_TIMEOUT } from './options.ts'
-import { pause } from './pause.ts'
 import { socketPath } from './socket-path.ts'
 import { SpareFd } from './spare-fd.ts'
 import { stayAlive } from './stay-alive.ts'
@@ -101,7 +101,7 @@ export class Session {
 
   /** For who was let in before, to be one too many is as if the broker was away. */
   #isPassing(error: unknown): boolean {
-    return (error as BrokerError).code === 'CLOSED' || (this.#welcomed && isLimit(error))
+    return hasCode(error, 'CLOSED') || (this.#welcomed && hasCode(error, 'LIMIT'))
   }
 
   /** Why nothing more can be asked. */
@@ -136,7 +136,7 @@ export class Session {
 
   async #tryOnce(): Promise<Connection> {
     const delay = backOff(this.#failures)
-    if (delay > 0) await pause(delay)
+    if (delay > 0) await sleep(delay, undefined, { ref: false })
     this.assertOpen()
     const where = socketPath(this.#options.socket)
     try {
@@ -173,13 +173,15 @@ export class Session {
   /** Leases are worth a connection, for as long as it takes; but what serves keeps the process alive, not they. */
   async #comeBack(): Promise<void> {
     while (this.lines.size > 0 && !this.#over && !this.#connection) {
-      await this.#reach({ deadline: Number.POSITIVE_INFINITY }).catch(() => pause(LONGEST_DELAY))
+      await this.#reach({ deadline: Number.POSITIVE_INFINITY }).catch(() =>
+        sleep(LONGEST_DELAY, undefined, { ref: false }),
+      )
     }
   }
 
   /** Why there is no connection, after `timeout` ms. */
   away(): BrokerError {
-    if (isLimit(this.#lastFailure)) return this.#lastFailure as BrokerError
+    if (hasCode(this.#lastFailure, 'LIMIT')) return this.#lastFailure as BrokerError
     return awayTooLong(socketPath(this.#options.socket).path, this.#lastFailure, this.timeout)
   }
 }

@@ -16,8 +16,8 @@ export interface Opened {
   listening: Promise<void>
   /** Stops accepting; connections live on. */
   stop: () => void
-  /** The number under which the server has each of the sockets; it closes them itself. */
-  numbers: readonly (number | undefined)[]
+  /** The number under which the server has the socket at that place, if it has it; it closes them itself. */
+  numberAt(place: number): number | undefined
   /** Why it cannot serve one more such socket; undefined when it can. */
   misfit(socket: SocketDescription): string | undefined
   /** Of the sockets that the lease has from now on, one that is to come with a descriptor although it had it before. */
@@ -70,9 +70,7 @@ export function openStream(
   return {
     listening,
     stop,
-    get numbers() {
-      return listeners.map((each) => each?.number)
-    },
+    numberAt: (place) => listeners[place]?.number,
     misfit: (socket) => streamMisfit(server, socket),
     heir: () => undefined,
     rearrange(places, more, sockets) {

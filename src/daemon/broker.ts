@@ -155,8 +155,10 @@ export class Broker implements SessionHost, Host {
   }
 
   greeted(session: Session, { client, token }: Introduction): void {
-    if (token !== undefined) session.token = hashToken(token)
-    if (token !== undefined) this.judge(session)
+    if (token !== undefined) {
+      session.token = hashToken(token)
+      this.judge(session)
+    }
     session.greeted = true
     session.client = client
     clearTimeout(session.helloTimer)

@@ -1,5 +1,6 @@
 import { addon, constants } from './addon.ts'
 import { OwnedFd } from './owned-fd.ts'
+import { isShortage } from './passing-errors.ts'
 import { hasPidfs, inodeOf } from './pidfs.ts'
 import { readProcess } from './proc.ts'
 import { check, SystemError } from './system-error.ts'
@@ -25,9 +26,6 @@ export interface PeerOptions {
 /** A uid has at most NGROUPS_MAX = 65536 groups. */
 const GROUPS_MOST = 65536
 
-/** Want of descriptors or memory is our own trouble, and must not look like a process that is gone. */
-const exhausted = new Set([constants.errno.EMFILE, constants.errno.ENFILE, constants.errno.ENOMEM])
-
 /** One per thread: what the addon says of a peer, as native/peer.h has it. */
 const words = new Int32Array(constants.PEER_LENGTH)
 const unsigned = new Uint32Array(words.buffer)
@@ -46,7 +44,7 @@ function openedPidfd(pid: number, uid: number): OwnedFd | undefined {
   const before = readProcess(pid)
   if (before?.uid !== uid) return undefined
   const result = addon.pidfdOpen(pid)
-  if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
+  if (isShortage(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
   return pidfdIf(new OwnedFd(result), (pidfd) => {
     const after = readProcess(pid)
@@ -82,7 +80,7 @@ export function processOf(pid: number, uid: number): Peer | undefined {
 /** The living process of that number, if it still is the one of that identity, whatever user it has become. */
 function processWith(identity: string, pid: number): OwnedFd | undefined {
   const result = pid > 0 ? addon.pidfdOpen(pid) : -constants.errno.ESRCH
-  if (exhausted.has(-result)) throw new SystemError(-result, 'pidfd_open')
+  if (isShortage(-result)) throw new SystemError(-result, 'pidfd_open')
   if (result < 0) return undefined
   return pidfdIf(new OwnedFd(result), (pidfd) => identityOf(pid, pidfd) === identity && isAlive(pidfd))
 }
@@ -130,7 +128,7 @@ export function peerOf(fd: number, { identify = 'kernel' }: PeerOptions = {}): P
 /** `result`: the pidfd, or -errno. */
 function kernelPidfd(result: number): { pidfd: OwnedFd | undefined; known: boolean } {
   if (result >= 0) return { pidfd: new OwnedFd(result), known: true }
-  if (exhausted.has(-result)) throw new SystemError(-result, 'getsockopt SO_PEERPIDFD')
+  if (isShortage(-result)) throw new SystemError(-result, 'getsockopt SO_PEERPIDFD')
   return { pidfd: undefined, known: -result !== constants.errno.ENOPROTOOPT }
 }
 

@@ -40,9 +40,10 @@ export function pathBeside(path: string): string {
 
 /** All that stands beside `path` under such a name. */
 export function besides(path: string): string[] {
-  const mark = markOf(path)
-  const names = readdirSync(dirname(path)).filter((name) => name.length === 7 && name.startsWith(mark))
-  return names.map((name) => join(dirname(path), name))
+  const directory = dirname(path)
+  return readdirSync(directory)
+    .map((name) => join(directory, name))
+    .filter((each) => isBeside(each, path))
 }
 
 /** Whether `path` is what a socket may have now that was bound to `bound`: the kernel goes on telling the latter. */

@@ -1,6 +1,7 @@
 // A broker that has just come is asked by everybody at once, and refuses with LIMIT what is over a user's quota of that second.
 
 import { expect, it } from 'vitest'
+import type { ConnectOptions } from '../../src/client/index.ts'
 import { granting, type Handler, type Request } from '../support/fake-broker.ts'
 import { ended, useSdk } from '../support/sdk.ts'
 
@@ -13,6 +14,16 @@ function refusing(times: number, which: (request: Request) => boolean): Handler 
   let left = times
   return (request) => (which(request) && left-- > 0 ? LIMIT : undefined)
 }
+
+/** A broker that refuses the first `times` requests of that kind. */
+const serveRefusing = (wanted: string, times: number, options: ConnectOptions = {}) =>
+  serve(
+    granting(
+      [socket('tcp')],
+      refusing(times, ({ op }) => op === wanted),
+    ),
+    options,
+  )
 
 const isReturn = ({ op, leases }: Request) => op === 'hello' && leases !== undefined
 const ops = (requests: readonly Request[]) => requests.map(({ op }) => op)
@@ -29,12 +40,7 @@ it('a lease outlives a hello that is refused when the connection was lost', asyn
 })
 
 it('a lease outlives a reclaim that is refused: it is asked again on the same connection', async () => {
-  const { broker, fake } = serve(
-    granting(
-      [socket('tcp')],
-      refusing(2, ({ op }) => op === 'reclaim'),
-    ),
-  )
+  const { broker, fake } = serveRefusing('reclaim', 2)
   const lease = await broker.acquire('web', { ready: true })
   fake.dropConnections()
   expect(await lease.ready()).toMatchObject({ state: 'ready' })
@@ -43,12 +49,7 @@ it('a lease outlives a reclaim that is refused: it is asked again on the same co
 })
 
 it('a ready that is refused is asked again, within `timeout`', async () => {
-  const { broker, fake } = serve(
-    granting(
-      [socket('tcp')],
-      refusing(2, ({ op }) => op === 'ready'),
-    ),
-  )
+  const { broker, fake } = serveRefusing('ready', 2)
   const lease = await broker.acquire('web')
   expect(await lease.ready()).toEqual({ state: 'ready', promoted: true })
   expect(ops(fake.requests)).toEqual(['hello', 'acquire', 'ready', 'ready', 'ready'])
@@ -56,27 +57,16 @@ it('a ready that is refused is asked again, within `timeout`', async () => {
 })
 
 it('a ready that is refused for longer than `timeout` rejects', async () => {
-  const { broker } = serve(
-    granting(
-      [socket('tcp')],
-      refusing(Number.POSITIVE_INFINITY, ({ op }) => op === 'ready'),
-    ),
-    {
-      timeout: 500,
-    },
-  )
+  const { broker } = serveRefusing('ready', Number.POSITIVE_INFINITY, {
+    timeout: 500,
+  })
   const lease = await broker.acquire('web')
   expect(await ended(lease.ready())).toMatchObject({ code: 'LIMIT', message: LIMIT.message })
   await lease.release()
 })
 
 it('a release that is refused is asked again', async () => {
-  const { broker, fake } = serve(
-    granting(
-      [socket('tcp')],
-      refusing(2, ({ op }) => op === 'release'),
-    ),
-  )
+  const { broker, fake } = serveRefusing('release', 2)
   const lease = await broker.acquire('web')
   await lease.release()
   expect(ops(fake.requests)).toEqual(['hello', 'acquire', 'release', 'release', 'release'])
